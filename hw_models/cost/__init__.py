@@ -1,0 +1,1 @@
+"""What actions cost: energy per action of a chip, from published and measured tables."""

@@ -1,0 +1,198 @@
+"""The chip spec: what a chip file may say, with the rule of every key.
+
+A number is given plainly or as `{value: 512, source: "..."}`; a mapping may carry one `source` for
+all its numbers. Presets give a source for every number (tests/hw_models/test_presets.py).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from fractions import Fraction
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from hw_models.pe_array.row_stationary import RowStationarySpec
+from hw_models.pe_array.spatial import SpatialSpec
+from hw_models.pe_array.systolic import SystolicSpec
+from hw_models.yaml_file import Strict
+
+Operand = Literal["input", "weight", "psum", "output"]
+OPERANDS: tuple[Operand, ...] = ("input", "weight", "psum", "output")
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
+Count = Annotated[int, Field(ge=1, le=1 << 20)]
+Bits = Annotated[int, Field(ge=1, le=64)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+PeArraySpec = Annotated[SystolicSpec | SpatialSpec | RowStationarySpec, Field(discriminator="kind")]
+
+
+class PrecisionSpec(Strict):
+    """Bits of each operand as it is stored. psum: a partial sum before requantisation."""
+
+    input_bits: Bits
+    weight_bits: Bits
+    psum_bits: Bits
+    output_bits: Bits
+
+    def bits(self, operand: Operand) -> int:
+        """Bits of one element of an operand."""
+        return int(getattr(self, f"{operand}_bits"))
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.output_bits != self.input_bits:
+            raise ValueError(
+                f"output_bits must equal input_bits ({self.input_bits}), as one layer's output is "
+                f"the next one's input, not {self.output_bits}"
+            )
+        if self.psum_bits < self.output_bits:
+            raise ValueError(
+                f"psum_bits must be at least output_bits ({self.output_bits}), not {self.psum_bits}"
+            )
+        return self
+
+
+class BufferSpec(Strict):
+    """An on-chip SRAM of one core.
+
+    holds: the operands stored in it. slots: tiles of each operand that must fit side by side; 2 is
+    double buffering, 1 makes a transfer wait for the computation before it.
+    banks, width_bytes: each bank moves width_bytes a cycle on each of its ports.
+    ports: "1rw" one port shared by reads and writes, "1r1w" one of each, "2rw" two shared ones.
+    """
+
+    name: Name
+    holds: tuple[Operand, ...] = Field(min_length=1, strict=False)
+    size_bytes: Annotated[int, Field(ge=64, le=1 << 34)]
+    banks: Count
+    width_bytes: Count
+    ports: Literal["1rw", "1r1w", "2rw"]
+    slots: Annotated[int, Field(ge=1, le=64)]
+
+    @property
+    def bytes_per_cycle(self) -> int:
+        """Bytes that one port of every bank together moves a cycle."""
+        return self.banks * self.width_bytes
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.banks & (self.banks - 1):
+            raise ValueError(f"banks must be a power of two, not {self.banks}")
+        if self.size_bytes % (self.banks * self.width_bytes):
+            raise ValueError(
+                "size_bytes must be a multiple of banks * width_bytes "
+                f"({self.banks * self.width_bytes}), not {self.size_bytes}"
+            )
+        return self
+
+
+class VectorSpec(Strict):
+    """The vector unit: lanes elements a cycle, one simple operation each."""
+
+    lanes: Count
+
+
+class DmaSpec(Strict):
+    """The DMA engines of a core, one per operand: transfers each may have under way."""
+
+    outstanding: Annotated[int, Field(ge=1, le=64)]
+
+
+class CoreSpec(Strict):
+    """A core: one PE array, its vector unit, buffers and DMA engines. count: equal copies."""
+
+    name: Name
+    count: Annotated[int, Field(ge=1, le=1024)] = 1
+    pe_array: PeArraySpec
+    vector_unit: VectorSpec
+    buffers: tuple[BufferSpec, ...] = Field(min_length=1, strict=False)
+    dma: DmaSpec
+
+    @model_validator(mode="after")
+    def _each_operand_has_one_buffer(self) -> Self:
+        homes = Counter(operand for buffer in self.buffers for operand in buffer.holds)
+        for operand in OPERANDS:
+            if homes[operand] != 1:
+                raise ValueError(
+                    f"buffers must hold {operand} in exactly one place, not {homes[operand]}"
+                )
+        _unique("buffers", [buffer.name for buffer in self.buffers])
+        return self
+
+    def buffer_of(self, operand: Operand) -> BufferSpec:
+        """The buffer that holds an operand."""
+        return next(buffer for buffer in self.buffers if operand in buffer.holds)
+
+
+class NocSpec(Strict):
+    """What connects cores and DRAM: a bus that moves width_bytes a cycle for one transfer."""
+
+    kind: Literal["bus"]
+    width_bytes: Count
+    latency_cycles: Annotated[int, Field(ge=0, le=10_000)]
+
+
+class DramSpec(Strict):
+    """External memory as latency and bandwidth.
+
+    bandwidth_gb_per_s: of one channel, 1 GB = 1e9 bytes. latency_ns: from request to first data.
+    granule_bytes: bytes moved by one burst; shorter accesses cost a whole one.
+    pj_per_bit: energy of an access.
+    """
+
+    standard: Annotated[str, Field(min_length=1)]
+    channels: Annotated[int, Field(ge=1, le=1024)]
+    bandwidth_gb_per_s: Positive
+    latency_ns: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+    granule_bytes: Count
+    capacity_mib: Annotated[int, Field(ge=1, le=1 << 24)]
+    pj_per_bit: Positive
+
+
+class ChipSpec(Strict):
+    """A chip: cores, what connects them, and external memory, on one clock."""
+
+    name: Name
+    description: Annotated[str, Field(min_length=1)]
+    technology_nm: Annotated[int, Field(ge=2, le=250)]
+    clock_ghz: Annotated[float, Field(gt=0, le=20, allow_inf_nan=False)]
+    precision: PrecisionSpec
+    cores: tuple[CoreSpec, ...] = Field(min_length=1, strict=False)
+    noc: NocSpec
+    dram: DramSpec
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        _unique("cores", [core.name for core in self.cores])
+        return self
+
+    @property
+    def dram_bytes_per_cycle(self) -> Fraction:
+        """Peak bytes that all DRAM channels together move in a chip cycle, exactly."""
+        per_channel = exact(self.dram.bandwidth_gb_per_s) / exact(self.clock_ghz)
+        return per_channel * self.dram.channels
+
+    @property
+    def peak_macs_per_cycle(self) -> int:
+        """Multiply-accumulates a cycle of all cores together."""
+        from hw_models.pe_array.registry import pe_array
+
+        return sum(pe_array(c.pe_array).peak_macs_per_cycle * c.count for c in self.cores)
+
+
+def exact(number: float) -> Fraction:
+    """A decimal number as the user wrote it, without binary rounding: 0.7 is 7/10."""
+    return Fraction(str(number))
+
+
+def ns_to_chip_cycles_ceil(time_ns: float, clock_ghz: float) -> int:
+    """Nanoseconds in whole chip cycles, rounded up."""
+    return -int(-exact(time_ns) * exact(clock_ghz) // 1)
+
+
+def _unique(key: str, names: list[str]) -> None:
+    for name, number in Counter(names).items():
+        if number > 1:
+            raise ValueError(f"{key} must have different names, not {name!r} {number} times")

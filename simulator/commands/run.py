@@ -1,0 +1,162 @@
+"""`tilesim run`: simulate a network on a chip and say where its cycles went."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from simulator.workload.source import load_network
+from traces.errors import InputError
+
+OBJECTIVES = ("latency", "energy", "edp", "dram_bytes")
+
+
+def command(
+    network: Annotated[
+        str, typer.Argument(help="A zoo network, an .onnx file, or a SCALE-Sim topology .csv.")
+    ],
+    chip: Annotated[str, typer.Option("--chip", help="A preset's name, or a chip file.")],
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Inputs at a time.")] = 1,
+    layers: Annotated[
+        str, typer.Option("--layers", help="Only layers A:B, both included, by number or name.")
+    ] = "",
+    objective: Annotated[
+        str, typer.Option("--objective", help=f"What mappings minimise: {', '.join(OBJECTIVES)}.")
+    ] = "latency",
+    mapping: Annotated[
+        Path | None, typer.Option("--mapping", help="Mappings to use instead of the search.")
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--option", help="KEY=VALUE of the network, e.g. sequence=256. Repeatable."),
+    ] = None,
+    skip_unsupported: Annotated[
+        bool, typer.Option("--skip-unsupported", help="Leave out nodes that can't be simulated.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for trace, result.json, mapping.yaml.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace an earlier run in --out.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print result.json only.")] = False,
+) -> None:
+    """Simulate a network on a chip and say where its cycles went."""
+    if objective not in OBJECTIVES:
+        raise InputError(f"--objective must be one of {', '.join(OBJECTIVES)}, not {objective!r}")
+    options = _options(option or [])
+    workload = load_network(
+        network, batch=batch, options=options, skip_unsupported=skip_unsupported
+    )
+    # Numba takes a second to import; a network that can't be read should not wait for it.
+    from hw_models.chip_files import load_chip
+    from simulator.mapping.mapping import load_mapping_file
+    from simulator.run import simulate
+
+    spec = load_chip(chip)
+    if layers:
+        workload = workload.slice(*_layer_range(layers, [layer.name for layer in workload.layers]))
+    mappings = load_mapping_file(mapping, workload) if mapping else None
+    if out is not None:
+        prepare_folder(out, force=force)
+    console = Console(stderr=True)
+    with _progress_bar(console) as bar:
+        task = bar.add_task(f"{workload.name} on {spec.name}", total=None)
+        done = simulate(
+            workload,
+            spec,
+            objective=objective,
+            mappings=mappings,
+            out=out,
+            inputs={"batch": batch, "options": options, "layers": layers},
+            progress=lambda ended, total: bar.update(task, completed=ended, total=total),
+        )
+    for node in workload.skipped:
+        console.print(f"left out: {node}", highlight=False)
+    if as_json:
+        typer.echo(json.dumps(done.result.as_dict(), indent=2))
+        return
+    from simulator.report import print_result
+
+    print_result(done.result, Console())
+    if out is not None:
+        typer.echo(f"trace and result are in {out}")
+
+
+def prepare_folder(folder: Path, *, force: bool) -> None:
+    """Make an empty folder for a run. Raises InputError when that can't or must not be done.
+
+    With `force` the files of an earlier run are removed first, and nothing else.
+    """
+    from traces.schema import MANIFEST, STREAM_SUFFIX
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        present = sorted(path.name for path in folder.iterdir())
+    except OSError as error:
+        raise InputError(f"--out {folder}: can't be made a folder: {error.strerror}") from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(f"--out {folder}: must be writable")
+    if not present:
+        return
+    if not force:
+        raise InputError(f"--out {folder}: must be empty or new; --force replaces an earlier run")
+    if MANIFEST not in present:
+        raise InputError(f"--out {folder}: holds no earlier run, so --force leaves it alone")
+    from simulator.run import MAPPING, RESULT
+
+    for name in present:
+        if name in (MANIFEST, RESULT, MAPPING) or name.endswith(STREAM_SUFFIX):
+            (folder / name).unlink()
+
+
+def _options(given: list[str]) -> dict[str, int | str]:
+    options: dict[str, int | str] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name or not value:
+            raise InputError(f"--option must be KEY=VALUE, not {text!r}")
+        options[name] = int(value) if value.isdigit() else value
+    return options
+
+
+def _layer_range(text: str, names: list[str]) -> tuple[int, int]:
+    """First and last layer of A:B; either may be left out."""
+    if text.count(":") != 1:
+        raise InputError(f"--layers must be A:B, not {text!r}")
+    first, last = text.split(":")
+    low = _layer_number(first, names) if first else 0
+    high = _layer_number(last, names) if last else len(names) - 1
+    if high < low:
+        raise InputError(f"--layers must run forwards, not from {first} to {last}")
+    return low, high
+
+
+def _layer_number(text: str, names: list[str]) -> int:
+    if text in names:
+        return names.index(text)
+    if text.isdigit() and int(text) < len(names):
+        return int(text)
+    raise InputError(
+        f"--layers must name a layer or a number below {len(names)}, not {text!r}; "
+        f"the first layers are {', '.join(names[:3])}"
+    )
+
+
+def _progress_bar(console: Console) -> Any:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("tasks"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )

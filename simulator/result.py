@@ -1,0 +1,194 @@
+"""The result of a run: per layer and in total, cycles by cause, traffic, energy.
+
+Rules: ARCHITECTURE.md RESULT-1 (which cycles belong to a layer), RESULT-2 (ideal cycles).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from hw_models.floorplan import Floorplan
+from simulator.counters import Counter
+from simulator.engine import EngineRun
+from simulator.lowering import Lowered
+from simulator.program import COMPUTE, LOAD, STORE, Int64s
+from simulator.workload.graph import Workload
+from traces.schema import CAUSES
+
+OPERATIONS_PER_MAC = 2
+
+
+@dataclass(frozen=True, slots=True)
+class LayerResult:
+    """One layer. cycles: from the end of the layer before to its own; causes: all of them.
+
+    ideal_cycles: with every PE (or lane) busy and nothing to wait for. predicted_cycles: the
+    analytical cost of the mapping search. dram_bytes: moved to and from DRAM.
+    """
+
+    name: str
+    op: str
+    cycles: int
+    ideal_cycles: int
+    predicted_cycles: int
+    utilisation: float
+    macs: int
+    dram_read_bytes: int
+    dram_write_bytes: int
+    energy_pj: float
+    causes: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """A whole run. units: cycles by cause of every unit; peak_bytes: most taken of each buffer."""
+
+    network: str
+    chip: str
+    cycles: int
+    milliseconds: float
+    macs: int
+    utilisation: float
+    tops: float
+    tops_per_w: float
+    energy_pj: float
+    energy_by_component_pj: dict[str, float]
+    dram_read_bytes: int
+    dram_write_bytes: int
+    tasks: int
+    events: int
+    layers: tuple[LayerResult, ...]
+    units: dict[str, dict[str, int]]
+    peak_bytes: dict[str, int]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return asdict(self)
+
+
+def summarise(
+    lowered: Lowered, workload: Workload, run: EngineRun, counters: Sequence[Counter]
+) -> RunResult:
+    """The result of a run of a lowered network."""
+    plan = lowered.plan
+    layers = _layer_results(lowered, workload, run, counters)
+    energy = sum(counter.energy_pj for counter in counters)
+    seconds = run.cycles / (plan.chip.clock_ghz * 1e9)
+    return RunResult(
+        network=workload.name,
+        chip=plan.chip.name,
+        cycles=run.cycles,
+        milliseconds=seconds * 1e3,
+        macs=workload.macs,
+        utilisation=workload.macs / (plan.peak_macs * run.cycles) if run.cycles else 0.0,
+        tops=OPERATIONS_PER_MAC * workload.macs / seconds / 1e12 if run.cycles else 0.0,
+        tops_per_w=OPERATIONS_PER_MAC * workload.macs / energy if energy else 0.0,
+        energy_pj=energy,
+        energy_by_component_pj=_by_component(counters),
+        dram_read_bytes=sum(layer.dram_read_bytes for layer in layers),
+        dram_write_bytes=sum(layer.dram_write_bytes for layer in layers),
+        tasks=len(lowered.program),
+        events=run.events,
+        layers=layers,
+        units={name: run.ledger.unit_cycles(name) for name in plan.units},
+        peak_bytes=dict(zip(plan.buffers, run.peak_bytes.tolist(), strict=True)),
+    )
+
+
+def _layer_results(
+    lowered: Lowered, workload: Workload, run: EngineRun, counters: Sequence[Counter]
+) -> tuple[LayerResult, ...]:
+    tasks = lowered.program.tasks
+    spans = layer_spans(lowered, run)
+    homes = [_home_unit(lowered.plan, layer.is_mac) for layer in workload.layers]
+    causes = causes_of_spans(run.ledger.kept(), homes, spans)
+    moved = {kind: _bytes_per_layer(lowered, kind) for kind in (LOAD, STORE)}
+    energy = np.zeros(len(workload.layers))
+    for counter in counters:
+        energy[counter.layer] += counter.energy_pj
+    results = []
+    for i, layer in enumerate(workload.layers):
+        cycles = int(spans[i, 1] - spans[i, 0])
+        mine = (tasks["layer"] == i) & (tasks["unit"] == homes[i])
+        ideal = _ideal_cycles(lowered, workload, i, int(tasks["cycles"][mine].sum()))
+        results.append(
+            LayerResult(
+                layer.name,
+                layer.op.value,
+                cycles,
+                ideal,
+                round(lowered.plans[layer.name].cycles),
+                ideal / cycles if cycles else 0.0,
+                layer.macs,
+                int(moved[LOAD][i]),
+                int(moved[STORE][i]),
+                float(energy[i]),
+                {CAUSES[c]: n for c, n in enumerate(causes[i].tolist()) if n},
+            )
+        )
+    return tuple(results)
+
+
+def layer_spans(lowered: Lowered, run: EngineRun) -> Int64s:
+    """[start, end) of each layer, (n, 2): they tile the run.
+
+    A layer ends with the last computation of it or of a layer before; the last ends with the run.
+    """
+    tasks, layers = lowered.program.tasks, len(lowered.program.layers)
+    ends = np.zeros(layers, dtype=np.int64)
+    computing = tasks["kind"] == COMPUTE
+    np.maximum.at(ends, tasks["layer"][computing], run.end[computing])
+    ends = np.maximum.accumulate(ends)
+    if layers:
+        ends[-1] = run.cycles
+    return np.stack([np.concatenate([[0], ends[:-1]]), ends], axis=1)
+
+
+def causes_of_spans(kept: dict[str, Int64s], homes: Sequence[int], spans: Int64s) -> Int64s:
+    """Cycles by cause of each span in the ledger of its home unit, (n, causes)."""
+    causes = np.zeros((len(homes), len(CAUSES)), dtype=np.int64)
+    for unit in sorted(set(homes)):
+        of_unit = kept["unit"] == unit
+        start, end, cause = (kept[name][of_unit] for name in ("start", "end", "cause"))
+        # Cycles of a cause before a point in time, at every boundary of intervals and spans.
+        for code in np.unique(cause).tolist():
+            lengths = np.where(cause == code, end - start, 0)
+            done = np.concatenate([[0], np.cumsum(lengths)])
+            inside = np.searchsorted(start, spans, side="right") - 1
+            part = np.where(cause[inside] == code, spans - start[inside], 0)
+            before = done[inside] + part
+            mine = np.array(homes) == unit
+            causes[mine, code] = (before[:, 1] - before[:, 0])[mine]
+    return causes
+
+
+def _home_unit(plan: Floorplan, is_mac: bool) -> int:
+    core = plan.cores[0]
+    return core.pe_array if is_mac else core.vector_unit
+
+
+def _ideal_cycles(lowered: Lowered, workload: Workload, index: int, busy_cycles: int) -> int:
+    """All PEs busy; for the vector unit, whose lanes are always full, the cycles it computes."""
+    layer = workload.layers[index]
+    if not layer.is_mac:
+        return busy_cycles
+    return -(-layer.macs // lowered.plan.core_peak_macs(0))
+
+
+def _bytes_per_layer(lowered: Lowered, kind: int) -> Int64s:
+    tasks = lowered.program.tasks
+    of_kind = tasks["kind"] == kind
+    total = np.zeros(len(lowered.program.layers), dtype=np.int64)
+    np.add.at(total, tasks["layer"][of_kind], tasks["bytes"][of_kind])
+    return total
+
+
+def _by_component(counters: Sequence[Counter]) -> dict[str, float]:
+    total: dict[str, float] = {}
+    for counter in counters:
+        total[counter.component] = total.get(counter.component, 0.0) + counter.energy_pj
+    return total

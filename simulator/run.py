@@ -1,0 +1,114 @@
+"""Simulating a network on a chip, from spec to result and trace: the main job as one function."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hw_models.spec import ChipSpec
+from simulator.conservation import check_work
+from simulator.counters import Counter, action_counters
+from simulator.engine import Engine, EngineRun, Progress, words_of
+from simulator.lowering import Lowered, lower
+from simulator.mapping.mapping import LayerMappingSpec, dump_mappings
+from simulator.result import RunResult, summarise
+from simulator.workload.graph import Workload
+from traces.recorder import Recorder
+
+RESULT, MAPPING = "result.json", "mapping.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """A finished run: its result, and what it was made of, for a closer look."""
+
+    result: RunResult
+    lowered: Lowered
+    run: EngineRun
+
+
+def simulate(
+    workload: Workload,
+    chip: ChipSpec,
+    *,
+    objective: str = "latency",
+    mappings: Mapping[str, LayerMappingSpec] | None = None,
+    out: Path | None = None,
+    inputs: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> Simulation:
+    """Simulate a network on a chip; with `out`, write trace, result and mapping to that folder.
+
+    objective: what the mapping search minimises. mappings: by layer name, instead of the search.
+    inputs: what the manifest shall say of where network and chip come from. progress: called with
+    tasks ended and tasks in all. Raises InputError for a layer that fits in no legal tiling.
+    """
+    lowered = lower(workload, chip, objective, mappings)
+    check_work(lowered.program, workload, chip.precision)
+    counters = action_counters(lowered.program, lowered.plan, workload)
+    if out is None:
+        run = Engine(lowered.program, lowered.plan).run(progress)
+        return Simulation(summarise(lowered, workload, run, counters), lowered, run)
+    words = words_of(lowered.plan, lowered.program) | _counter_words(counters)
+    manifest = _manifest(workload, chip, objective, inputs or {})
+    with Recorder(out, words, manifest) as recorder:
+        write_text(out / MAPPING, dump_mappings({n: p.mapping for n, p in lowered.plans.items()}))
+        recorder.write("counters", _counter_columns(counters, words))
+        run = Engine(lowered.program, lowered.plan, recorder).run(progress)
+        result = summarise(lowered, workload, run, counters)
+        write_text(out / RESULT, json.dumps(result.as_dict(), indent=2) + "\n")
+        recorder.complete({"cycles": run.cycles, "tasks": len(lowered.program)})
+    return Simulation(result, lowered, run)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that it is there whole or not at all."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+def _manifest(
+    workload: Workload, chip: ChipSpec, objective: str, inputs: Mapping[str, Any]
+) -> dict[str, Any]:
+    described = repr((workload.tensors, workload.layers)).encode()
+    return {
+        "tilesim": version("tilesim"),
+        "network": workload.name,
+        "network_sha256": hashlib.sha256(described).hexdigest(),
+        "chip": chip.name,
+        "chip_sha256": hashlib.sha256(chip.model_dump_json().encode()).hexdigest(),
+        "chip_spec": chip.model_dump(mode="json"),
+        "objective": objective,
+        "seed": None,
+        "skipped_nodes": list(workload.skipped),
+        **inputs,
+    }
+
+
+def _counter_words(counters: tuple[Counter, ...]) -> dict[str, list[str]]:
+    return {
+        name: sorted({getattr(counter, name) for counter in counters})
+        for name in ("component", "action")
+    }
+
+
+def _counter_columns(
+    counters: tuple[Counter, ...], words: Mapping[str, Any]
+) -> dict[str, np.ndarray]:
+    codes = {n: {word: i for i, word in enumerate(words[n])} for n in ("component", "action")}
+    columns: dict[str, list[float]] = {
+        "layer": [c.layer for c in counters],
+        "component": [codes["component"][c.component] for c in counters],
+        "action": [codes["action"][c.action] for c in counters],
+        "count": [c.count for c in counters],
+        "energy_pj": [c.energy_pj for c in counters],
+    }
+    return {name: np.array(column) for name, column in columns.items()}

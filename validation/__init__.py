@@ -1,0 +1,1 @@
+"""Is it right: reference data, analytical models, peers and benchmarks."""

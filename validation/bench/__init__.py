@@ -1,0 +1,1 @@
+"""Benchmarks: `python -m validation.bench NAME`. Each closes with one line of key=value figures."""

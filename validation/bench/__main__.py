@@ -1,0 +1,34 @@
+"""`python -m validation.bench NAME`, or `all`: run benchmarks, each closing with its figures."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+BENCHMARKS = {
+    "engine": "share of a bare SimPy loop's speed that whole networks keep",
+    "port": "contended transfers a second of the kernel server",
+    "scalesim": "speed against SCALE-Sim v3 on the same layers, array and dataflow",
+    "zoo": "every network of the zoo on every preset, laws checked",
+}
+"""Name -> what it measures; each is a module of this package with `main() -> str`."""
+
+
+def run(names: Sequence[str]) -> int:
+    """Run benchmarks in turn and print their closing lines; returns the exit status."""
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown or not names:
+        known = "\n".join(f"  {name:10} {what}" for name, what in BENCHMARKS.items())
+        sys.stderr.write(f"usage: python -m validation.bench NAME ... | all\n{known}\n")
+        return 2
+    for name in names:
+        line = import_module(f"validation.bench.{name}").main()
+        sys.stdout.write(f"{name}: {line}\n")
+        sys.stdout.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    chosen = sys.argv[1:]
+    sys.exit(run(list(BENCHMARKS) if chosen == ["all"] else chosen))

@@ -1,0 +1,1 @@
+"""Verbs that this package brings to the command line."""
