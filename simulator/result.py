@@ -13,8 +13,8 @@ import numpy as np
 
 from hw_models.floorplan import Floorplan
 from simulator.counters import Counter
-from simulator.engine import EngineRun
-from simulator.lowering import Lowered
+from simulator.engine.engine import EngineRun
+from simulator.lowering.lower import Lowered
 from simulator.program import COMPUTE, LOAD, STORE, Int64s
 from simulator.workload.graph import Workload
 from traces.schema import CAUSES

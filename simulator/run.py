@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from hw_models.spec import ChipSpec
-from simulator.conservation import check_work
 from simulator.counters import Counter, action_counters
-from simulator.engine import Engine, EngineRun, Progress, words_of
-from simulator.lowering import Lowered, lower
+from simulator.engine.conservation import check_work
+from simulator.engine.engine import Engine, EngineRun, Progress, words_of
+from simulator.lowering.lower import Lowered, lower
 from simulator.mapping.mapping import LayerMappingSpec, dump_mappings
 from simulator.result import RunResult, summarise
 from simulator.workload.graph import Workload

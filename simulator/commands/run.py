@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -14,6 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from simulator.workload.source import load_network
 from traces.errors import InputError
 
+if TYPE_CHECKING:
+    from hw_models.spec import ChipSpec
+
 OBJECTIVES = ("latency", "energy", "edp", "dram_bytes")
 
 
@@ -21,7 +24,9 @@ def command(
     network: Annotated[
         str, typer.Argument(help="A zoo network, an .onnx file, or a SCALE-Sim topology .csv.")
     ],
-    chip: Annotated[str, typer.Option("--chip", help="A preset's name, or a chip file.")],
+    chip: Annotated[
+        str, typer.Option("--chip", help="A preset, a chip file, or a SCALE-Sim .cfg.")
+    ],
     batch: Annotated[int, typer.Option("--batch", min=1, help="Inputs at a time.")] = 1,
     layers: Annotated[
         str, typer.Option("--layers", help="Only layers A:B, both included, by number or name.")
@@ -55,11 +60,10 @@ def command(
         network, batch=batch, options=options, skip_unsupported=skip_unsupported
     )
     # Numba takes a second to import; a network that can't be read should not wait for it.
-    from hw_models.chip_files import load_chip
     from simulator.mapping.mapping import load_mapping_file
     from simulator.run import simulate
 
-    spec = load_chip(chip)
+    spec = _load_chip(chip)
     if layers:
         workload = workload.slice(*_layer_range(layers, [layer.name for layer in workload.layers]))
     mappings = load_mapping_file(mapping, workload) if mapping else None
@@ -87,6 +91,16 @@ def command(
     print_result(done.result, Console())
     if out is not None:
         typer.echo(f"trace and result are in {out}")
+
+
+def _load_chip(name_or_path: str) -> ChipSpec:
+    if name_or_path.endswith(".cfg"):
+        from simulator.scalesim_chip import load_scalesim_chip
+
+        return load_scalesim_chip(Path(name_or_path))
+    from hw_models.chip_files import load_chip
+
+    return load_chip(name_or_path)
 
 
 def prepare_folder(folder: Path, *, force: bool) -> None:

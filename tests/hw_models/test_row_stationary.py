@@ -101,7 +101,7 @@ def test_sums_of_a_mapping_are_those_of_its_layout(spec, tile, window, choice):
 @st.composite
 def larger_machines(draw):
     """Arrays on networks of any speed: with fast ones many mappings take as many cycles."""
-    speed = draw(st.sampled_from((1, 64)))
+    speed = st.sampled_from((1, 2, 3, 5, 64))
     return RowStationarySpec(
         kind="row_stationary",
         rows=draw(st.integers(1, 7)),
@@ -109,9 +109,9 @@ def larger_machines(draw):
         ifmap_spad_words=draw(st.integers(1, 12)),
         filter_spad_words=draw(st.integers(1, 40)),
         psum_spad_words=draw(st.integers(1, 8)),
-        ifmap_words_per_cycle=speed * draw(st.integers(1, 4)),
-        filter_words_per_cycle=speed * draw(st.integers(1, 6)),
-        psum_words_per_cycle=speed * draw(st.integers(1, 6)),
+        ifmap_words_per_cycle=draw(speed),
+        filter_words_per_cycle=draw(speed),
+        psum_words_per_cycle=draw(speed),
         psum_add_cycles=draw(st.integers(0, 2)),
         pipeline_cycles=draw(st.integers(0, 3)),
     )
@@ -150,6 +150,19 @@ def test_of_mappings_as_fast_with_as_many_words_the_lowest_strips_are_taken():
     assert [way[2:4] for way in ways] == [[oy, 2 * k], [2 * oy, k]]
     assert (ways[0][0], sum(ways[0][2:])) == (ways[1][0], sum(ways[1][2:]))
     assert array.mapping(shape, PLAIN_WINDOW) == low
+
+
+def test_a_dilated_filter_makes_an_uneven_cut_the_better_one():
+    oy, dilation = 4, 2
+    fast = {f"{operand}_words_per_cycle": 64 for operand in ("ifmap", "filter", "psum")}
+    spec = EYERISS.model_copy(update=fast | {"rows": 2, "cols": 3})
+    shape, window = shape_of(oy=oy, fy=2), np.array([1, 1, dilation, 1], dtype=np.int64)
+    array = RowStationaryArray(spec)
+    even, uneven = (SetMapping(e=e, p=1, q=1, r=1, t=1) for e in (2, 3))
+    assert array.cycles_of(shape, window, even) == array.cycles_of(shape, window, uneven)
+    assert array.mapping(shape, window) == uneven
+    three_rows, last_row = {0, 1, 2, 3, 4}, {3, 5}  # where two rows each need {0, 1, 2, 3}
+    assert timing(shape, window, spec)["input_reads"] == len(three_rows) + len(last_row)
 
 
 def test_a_pass_is_filter_load_then_multiplying_and_adding_up():

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.addresses import RUN_COLUMNS, FeatureBox, dram_addresses, packed_runs
+from simulator.lowering.addresses import RUN_COLUMNS, FeatureBox, dram_addresses, packed_runs
 from tests.simulator.networks import chip, residual_network
 from traces.errors import InputError
 

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.buffer_map import BufferMap
+from simulator.lowering.buffer_map import BufferMap
 
 
 def test_a_new_region_waits_for_all_that_it_covers():

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from hw_models.floorplan import floorplan
 from hw_models.spec import OPERANDS
-from simulator.addresses import dram_addresses
-from simulator.conservation import ConservationError, check_beats, check_slots, check_work
-from simulator.deadlock import DeadlockError
-from simulator.engine import Engine
-from simulator.lowering import lower
+from simulator.engine.conservation import ConservationError, check_beats, check_slots, check_work
+from simulator.engine.deadlock import DeadlockError
+from simulator.engine.engine import Engine
+from simulator.lowering.addresses import dram_addresses
+from simulator.lowering.lower import lower
 from simulator.mapping.mapping import LayerMappingSpec
 from simulator.program import COMPUTE, DATA, LOAD, STORE, TileProgram
 from simulator.run import simulate

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from hw_models.clock import TickClock
-from simulator.engine import Engine
-from simulator.explain import Explainer, TaskTimes, wait_causes_plain
-from simulator.lowering import lower
+from simulator.engine.engine import Engine
+from simulator.engine.explain import Explainer, TaskTimes, wait_causes_plain
+from simulator.lowering.lower import lower
 from simulator.program import COMPUTE, LOAD, STORE
 from tests.simulator.networks import chip, residual_network
 from traces.ledger import COLUMNS, WAIT, WORK

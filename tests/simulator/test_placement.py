@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hw_models.floorplan import floorplan
-from simulator.placement import place_features
+from simulator.lowering.placement import place_features
 from simulator.run import simulate
 from tests.simulator.networks import NetworkBuilder, chip, residual_network
 

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.residency import assign_slots, assign_slots_plain
+from simulator.lowering.residency import assign_slots, assign_slots_plain
 
 keys_and_slots = st.tuples(st.lists(st.integers(0, 6), max_size=40), st.integers(1, 5))
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -9,23 +10,12 @@ import yaml
 from hw_models.chip_files import chip_text
 from hw_models.yaml_file import parse_yaml
 from simulator.commands import run as run_module
-from traces import cli
+from tests.command_line import tilesim
 from traces.run_folder import read_manifest, read_table
 from traces.schema import TABLES
 
 CHIP = "edge_os_16x16"
 FAST = ["run", "squeezenet1_1", "--chip", CHIP, "--layers", "0:3"]
-
-
-def tilesim(words, capsys):
-    """Exit status, stdout and stderr of a command line."""
-    try:
-        cli.main(words)
-        code = 0
-    except SystemExit as exit_:
-        code = exit_.code
-    output = capsys.readouterr()
-    return code, output.out, output.err
 
 
 def test_it_prints_layers_causes_and_totals(capsys):
@@ -129,7 +119,7 @@ def test_force_never_touches_a_folder_that_is_no_run(tmp_path, capsys):
 
 
 def test_an_interrupted_run_leaves_a_trace_that_says_so(tmp_path, capsys, monkeypatch):
-    from simulator.engine import Engine
+    from simulator.engine.engine import Engine
 
     def interrupted(self, progress):
         for _ in range(400):
@@ -255,3 +245,38 @@ def test_networks_are_listed_as_text_and_as_json(words, capsys):
     code, out, _ = tilesim([*words, "--json"], capsys)
     assert code == 0
     assert json.loads(out)
+
+
+SCALESIM = Path(__file__).parents[2] / "validation" / "references" / "scalesim_inputs"
+
+
+@pytest.mark.parametrize("config", ["scale.cfg", "google.cfg", "eyeriss_no_layout_section.cfg"])
+@pytest.mark.parametrize("topology", ["alexnet_conv.csv", "vit_s_gemm.csv"])
+def test_scalesim_files_run_as_they_are(config, topology, capsys):
+    words = ["run", str(SCALESIM / topology), "--chip", str(SCALESIM / config), "--json"]
+    code, out, _ = tilesim(words, capsys)
+    assert code == 0
+    result = json.loads(out)
+    assert sum(layer["cycles"] for layer in result["layers"]) == result["cycles"]
+
+
+def test_without_memory_limits_a_layer_takes_the_cycles_that_scalesim_computes(capsys):
+    """CALC mode, one fold grid: only the first loads and the last store come on top."""
+    words = ["run", str(SCALESIM / "vit_s_gemm.csv"), "--chip", str(SCALESIM / "scale.cfg")]
+    layer = json.loads(tilesim([*words, "--layers", "0:0", "--json"], capsys)[1])["layers"][0]
+    m, n, k, p, q = 196, 192, 384, 32, 32
+    folds = -(-k // p) * -(-n // q)
+    computing = folds * (m + 2 * p + q - 2)
+    busy = layer["causes"]["busy/compute"] + layer["causes"]["busy/fill"]
+    assert busy >= computing
+    assert busy <= 1.02 * computing
+    assert layer["cycles"] <= 1.1 * computing
+
+
+def test_a_broken_configuration_is_one_line(tmp_path, capsys):
+    path = tmp_path / "broken.cfg"
+    path.write_text("[general]\nrun_name = x\n")
+    code, _, err = tilesim(["run", "alexnet", "--chip", str(path)], capsys)
+    assert code == 2
+    assert re.match(r"^tilesim: .*broken\.cfg", err)
+    assert len(err.splitlines()) == 1

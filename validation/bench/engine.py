@@ -16,8 +16,8 @@ from typing import Any
 import simpy
 
 from hw_models.chip_files import load_chip
-from simulator.engine import Engine
-from simulator.lowering import Lowered, lower
+from simulator.engine.engine import Engine
+from simulator.lowering.lower import Lowered, lower
 from simulator.workload.source import load_network
 
 NETWORK, CHIP = "resnet50", "tpu_like"

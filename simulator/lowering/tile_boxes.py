@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from simulator.addresses import FeatureBox, Int64s, packed_runs
+from simulator.lowering.addresses import FeatureBox, Int64s, packed_runs
+from simulator.lowering.parts import Part
+from simulator.lowering.steps import Steps
 from simulator.mapping.streams import TILED_LOOPS, Role, Stream
-from simulator.parts import Part
-from simulator.steps import Steps
 
 B, G, K, C, OY, OX = range(len(TILED_LOOPS))
 

@@ -11,18 +11,18 @@ from dataclasses import dataclass, replace
 
 from hw_models.floorplan import CorePlan, Floorplan, floorplan
 from hw_models.spec import ChipSpec
-from simulator.addresses import dram_addresses
-from simulator.buffer_map import BufferMap
-from simulator.builder import ProgramBuilder
-from simulator.layer_block import CoreState, LayerBlock, Stayer
+from simulator.lowering.addresses import dram_addresses
+from simulator.lowering.buffer_map import BufferMap
+from simulator.lowering.builder import ProgramBuilder
+from simulator.lowering.layer_block import CoreState, LayerBlock, Stayer
+from simulator.lowering.parts import Part, layer_parts
+from simulator.lowering.placement import Placement, place_features
+from simulator.lowering.tensor_bands import Bands, add_bands, join_bands
+from simulator.lowering.tile_boxes import tensor_shape
 from simulator.mapping.mapper import Plan, find_mapping, least_bytes
 from simulator.mapping.mapping import LayerMappingSpec
 from simulator.mapping.streams import Stream, layer_streams
-from simulator.parts import Part, layer_parts
-from simulator.placement import Placement, place_features
 from simulator.program import CREDIT, TileProgram
-from simulator.tensor_bands import Bands, add_bands, join_bands
-from simulator.tile_boxes import tensor_shape
 from simulator.workload.graph import Workload
 
 

@@ -13,7 +13,7 @@ import simpy
 
 from hw_models.clock import CycleEnvironment
 from hw_models.server import KernelServer
-from simulator.explain import JOB_COUNTS, Int64s, TaskTimes
+from simulator.engine.explain import JOB_COUNTS, Int64s, TaskTimes
 from simulator.program import SYNC, TileProgram
 from traces.ledger import WAIT, Ledger
 

@@ -18,12 +18,12 @@ from hw_models.floorplan import Floorplan
 from hw_models.server import KernelServer
 from hw_models.spec import OPERANDS
 from hw_models.unit import ComputeUnit
-from simulator.conservation import check_beats, check_slots
-from simulator.deadlock import DeadlockError, describe_deadlock
-from simulator.explain import Explainer
+from simulator.engine.conservation import check_beats, check_slots
+from simulator.engine.deadlock import DeadlockError, describe_deadlock
+from simulator.engine.explain import Explainer
+from simulator.engine.scoreboard import Scoreboard
+from simulator.engine.wiring import RoutePlan, TrainPlan, dma_routes, server_plans, transfer_beats
 from simulator.program import Int64s, TileProgram
-from simulator.scoreboard import Scoreboard
-from simulator.wiring import RoutePlan, TrainPlan, dma_routes, server_plans, transfer_beats
 from traces.ledger import Batch, Ledger
 from traces.recorder import Recorder
 from traces.schema import CAUSES, DEPENDENCES, TASK_KINDS

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulator.builder import ProgramBuilder
+from simulator.lowering.builder import ProgramBuilder
+from simulator.lowering.steps import Steps
+from simulator.lowering.task_grid import Int64s
 from simulator.program import DATA, SYNC
-from simulator.steps import Steps
-from simulator.task_grid import Int64s
 
 B, OY = 0, 4
 

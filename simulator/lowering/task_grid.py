@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.builder import DEFAULTS
+from simulator.lowering.builder import DEFAULTS
 
 Int64s = NDArray[np.int64]
 Bools = NDArray[np.bool_]

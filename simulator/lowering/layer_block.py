@@ -12,18 +12,18 @@ import numpy as np
 
 from hw_models.floorplan import DMA_OF, CorePlan
 from hw_models.spec import OPERANDS, PrecisionSpec
-from simulator.buffer_map import BufferMap, Region
-from simulator.builder import ProgramBuilder
+from simulator.lowering.buffer_map import BufferMap, Region
+from simulator.lowering.builder import ProgramBuilder
+from simulator.lowering.parts import Part
+from simulator.lowering.residency import assign_slots
+from simulator.lowering.steps import layer_steps
+from simulator.lowering.task_grid import Bools, Int64s, TaskGrid
+from simulator.lowering.tensor_bands import Bands, band_sources
+from simulator.lowering.tile_boxes import tensor_shape, tile_runs
 from simulator.mapping.mapping import Mapping
 from simulator.mapping.streams import TILED_LOOPS, Role, Stream
 from simulator.mapping.tile_costs import PORT_READ, tile_costs
-from simulator.parts import Part
 from simulator.program import COMPUTE, CREDIT, DATA, LOAD, STORE
-from simulator.residency import assign_slots
-from simulator.steps import layer_steps
-from simulator.task_grid import Bools, Int64s, TaskGrid
-from simulator.tensor_bands import Bands, band_sources
-from simulator.tile_boxes import tensor_shape, tile_runs
 
 OUTPUT_PLACES = [TILED_LOOPS.index(loop) for loop in ("b", "g", "k", "oy", "ox")]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from hw_models.floorplan import Floorplan
+from simulator.engine.scoreboard import Scoreboard
 from simulator.program import TileProgram
-from simulator.scoreboard import Scoreboard
 from traces.schema import TASK_KINDS
 
 

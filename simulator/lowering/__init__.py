@@ -1,0 +1,1 @@
+"""Lowering: a network and its mappings become a tile program."""
