@@ -111,7 +111,7 @@ class DmaEngine:
         self._last[lane] = _NOTHING_YET
         release = now + route.latency_cycles
         for leg, beats in zip(route.legs, counts, strict=True):
-            leg.server.submit(leg.first_row + lane, task, beats, release, leg.pace)
+            leg.server.submit(leg.first_row + lane, task, (beats, release, *leg.pace))
 
     def _leg_is_done(
         self, lane: int, leg: int, server: KernelServer, task: int, ticks: Sequence[int]

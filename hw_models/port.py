@@ -6,20 +6,22 @@ once). In each tick the grant goes to the next job, in row order after the one s
 an available beat. A job is complete at the end of the tick of its last beat.
 
 State, int64 (1 + rows, COLUMNS): row 0 is the port, each further row a place for one job. Rows
-belong to requesters for good, so who arrives first within a cycle never matters.
+belong to requesters for good, so who arrives first within a cycle never matters. The contract with
+the server is `hw_models.kernel.Kernel`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-FOREVER = int(np.iinfo(np.int64).max) // 4
+from hw_models.kernel import FOREVER, Kernel
+from traces.schema import CAUSE
 
 COLUMNS = 10
 (ACTIVE, REMAINING, RELEASE, ISSUED, PACE_NUM, PACE_DEN, OWNER, QUEUED, QUEUED_OTHER, UNREADY) = (
@@ -28,23 +30,39 @@ COLUMNS = 10
 """OWNER: the core that the row belongs to. QUEUED, QUEUED_OTHER: ticks in which the job had a beat
 available and a job of the same owner, or of another, got the grant. UNREADY: ticks since it was
 admitted in which its next beat was not available yet."""
-NOW, SERVED, BUSY, UNFED, IDLE, TOTAL, CYCLES, TICKS = range(8)
+NOW, SERVED, BUSY, UNFED, IDLE, CYCLES, TICKS = range(7)
 """Row 0: NOW is the current tick, SERVED the row granted last; then, since the checkpoint, the
-ticks that moved a beat, those with jobs but no available beat, and those without a job; TOTAL beats
-moved since tick 0; CYCLES / TICKS chip cycles last a tick."""
+ticks that moved a beat, those with jobs but no available beat, and those without a job; CYCLES /
+TICKS chip cycles last a tick."""
 
 
-def new_state(owners: Sequence[int], cycles_per_tick: Fraction) -> NDArray[np.int64]:
-    """The state of a port at tick 0. owners: the core of each row."""
+@dataclass(frozen=True, slots=True)
+class PortCauses:
+    """What the ledgers call the ticks of a port.
+
+    Of the port: busy, without an available beat, without a job. Of a job: served, queued behind
+    its own core, queued behind another, unready.
+    """
+
+    window: tuple[str, str, str]
+    job: tuple[str, str, str, str]
+
+
+def port_kernel(owners: Sequence[int], cycles_per_tick: Fraction, causes: PortCauses) -> Kernel:
+    """A port at tick 0. owners: the core of each row. A job is beats, release (a chip cycle),
+    pace_num, pace_den."""
     state = np.zeros((1 + len(owners), COLUMNS), dtype=np.int64)
     state[1:, OWNER] = owners
     state[0, CYCLES], state[0, TICKS] = cycles_per_tick.numerator, cycles_per_tick.denominator
-    return state
-
-
-def beats_served(state: NDArray[np.int64]) -> int:
-    """Beats that the port has moved up to its checkpoint."""
-    return int(state[0, TOTAL])
+    return Kernel(
+        state,
+        len(owners),
+        4,
+        cycles_per_tick,
+        tuple(CAUSE[cause] for cause in causes.window),
+        tuple(CAUSE[cause] for cause in causes.job),
+        serve,
+    )
 
 
 @njit(cache=True)
@@ -175,26 +193,20 @@ def _run(state, until):
 
 
 @njit(cache=True)
-def serve(state, ahead, cycle, commit, inbox, arrivals):
-    """Make the past certain, admit newcomers, and look ahead to the next completion.
-
-    state: the checkpoint, before any completion that is not certain. ahead: the state at the
-    completion found last; it becomes the checkpoint if `commit`, otherwise the port goes from the
-    checkpoint to chip cycle `cycle`, which that completion lies beyond. inbox: int64 (n, 5) of row,
-    beats, release (a chip cycle), pace_num, pace_den, of which the first `arrivals` are admitted.
-    Returns the tick of the new checkpoint and the ticks since the old one (busy, unfed, idle); then
-    of the next completion its chip cycle (FOREVER: none), its row, and the ticks in which the job
-    was served, queued, queued behind another owner, and unready.
-    """
+def serve(state, ahead, log, cycle, commit, inbox, arrivals):
+    """The contract of `hw_models.kernel.Kernel`; inbox: row, beats, release, pace_num, pace_den."""
     cycles, ticks = state[0, CYCLES], state[0, TICKS]
+    before = state[0, NOW]
     if commit:
         state[:] = ahead
         state[state[0, SERVED], ACTIVE] = 0
     else:
         _run(state, cycle * ticks // cycles)
-    now, busy, unfed, idle = state[0, NOW], state[0, BUSY], state[0, UNFED], state[0, IDLE]
+    if state[0, NOW] > before:
+        log[0, 0] += 1
+        log[log[0, 0], 1] = state[0, NOW]
+        log[log[0, 0], 2:5] = state[0, BUSY : IDLE + 1]
     state[0, BUSY] = state[0, UNFED] = state[0, IDLE] = 0
-    state[0, TOTAL] += busy
     for i in range(arrivals):
         row = inbox[i, 0]
         state[row, ACTIVE] = 1
@@ -208,13 +220,12 @@ def serve(state, ahead, cycle, commit, inbox, arrivals):
     for row in range(1, state.shape[0]):
         jobs += state[row, ACTIVE]
     if jobs == 0:
-        return now, busy, unfed, idle, FOREVER, 0, 0, 0, 0, 0
+        return FOREVER, 0, 0, 0, 0, 0
     ahead[:] = state
     row = _run(ahead, FOREVER)
     last = ahead[row]
     end = -(-ahead[0, NOW] * cycles // ticks)
-    waits = last[QUEUED], last[QUEUED_OTHER], last[UNREADY]
-    return now, busy, unfed, idle, end, row, last[ISSUED], *waits
+    return end, row, last[ISSUED], last[QUEUED], last[QUEUED_OTHER], last[UNREADY]
 
 
 class PlainJob(NamedTuple):

@@ -10,71 +10,47 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import simpy
 
 from hw_models.clock import CycleEnvironment, TickClock
+from hw_models.kernel import FOREVER, Kernel
 from hw_models.windows import window_intervals
 from traces.ledger import Ledger
 
 Done = Callable[[int, Sequence[int]], None]
-"""Called at the cycle at which a job ends: its task, and its ticks by cause (ServerCauses.job)."""
-
-WINDOWS = 1 << 14
-"""Windows collected before they go to the ledger."""
-
-
-@dataclass(frozen=True, slots=True)
-class ServerCauses:
-    """What the ledgers call the ticks of a kernel.
-
-    window: of each tick of the server itself, in the order of the kernel's window counts.
-    job: of a job's ticks, in the order of the kernel's counts per job; served ones first.
-    """
-
-    window: tuple[int, ...]
-    job: tuple[int, ...]
+"""Called at the cycle at which a job ends: its task, and its ticks by cause (Kernel.job_causes)."""
 
 
 class KernelServer:
     """A resource whose kernel arbitrates between the jobs under way.
 
-    kernel: a module with `new_state`, `serve` and `beats_served` as in `hw_models.port`.
-    owners: the core of each row; a row holds one job at a time. cycles_per_tick: chip cycles a
-    tick. unit: its code in the ledger.
+    kernel: with its state at tick 0. units: the ledgers that its windows go to, one for each unit
+    of the kernel.
     """
 
     def __init__(
         self,
         env: CycleEnvironment,
         name: str,
-        kernel: ModuleType,
-        owners: Sequence[int],
-        cycles_per_tick: Fraction,
+        kernel: Kernel,
         ledger: Ledger,
-        unit: int,
-        causes: ServerCauses,
+        units: Sequence[int],
     ) -> None:
-        self.env, self.name, self.unit = env, name, unit
-        self.clock = TickClock(cycles_per_tick)
-        self.causes = causes
+        self.env, self.name, self.kernel, self.units = env, name, kernel, tuple(units)
+        self.clock = TickClock(kernel.cycles_per_tick)
+        self.beats_served = 0
         self._ledger = ledger
-        self._kernel = kernel
-        self._state = kernel.new_state(owners, cycles_per_tick)
-        self._ahead = self._state.copy()
+        self._log = kernel.new_log()
+        self._first_ticks = [0] * kernel.units
         # Written as a Python array, which is many times faster item by item, and read as NumPy's.
-        self._inbox = array("q", bytes(8 * 5 * len(owners)))
+        self._width = 1 + kernel.job_columns
+        self._inbox = array("q", bytes(8 * self._width * kernel.rows))
         self._arrivals = 0
-        self._tasks = [-1] * (1 + len(owners))
-        self._done: list[Done] = [_nobody] * (1 + len(owners))
-        self._counts = 1 + len(causes.window)
-        self._windows = array("q")
-        self._first_tick = 0
+        self._tasks = [-1] * (1 + kernel.rows)
+        self._done: list[Done] = [_nobody] * (1 + kernel.rows)
         self._called = False
         self.process = env.process(self._serve())
 
@@ -82,28 +58,18 @@ class KernelServer:
         """Give a row to a requester, which is told of the end of each of its jobs."""
         self._done[row] = done
 
-    def submit(
-        self, row: int, task: int, beats: int, release_cycle: int, pace: tuple[int, int]
-    ) -> None:
-        """Put a job into a free row: `beats` beats, none before `release_cycle`.
-
-        pace: (num, den): beat i is available i * num / den ticks after the first; (0, 1): at once.
-        """
-        inbox, at = self._inbox, 5 * self._arrivals
-        inbox[at] = row
-        inbox[at + 1] = beats
-        inbox[at + 2] = release_cycle
-        inbox[at + 3], inbox[at + 4] = pace
+    def submit(self, row: int, task: int, job: Sequence[int]) -> None:
+        """Put a job into a free row. job: the kernel's job columns."""
+        at = self._width * self._arrivals
+        self._inbox[at] = row
+        for number in job:
+            at += 1
+            self._inbox[at] = number
         self._arrivals += 1
         self._tasks[row] = task
         if not self._called:
             self._called = True
             self.process.interrupt()
-
-    @property
-    def beats_served(self) -> int:
-        """Beats moved so far."""
-        return int(self._kernel.beats_served(self._state))
 
     def finish(self) -> None:
         """Hand the rest of the server's time to the ledger; what follows it is idle."""
@@ -111,47 +77,45 @@ class KernelServer:
 
     def _serve(self) -> Generator[simpy.Event, Any, None]:
         """Sleep to the next completion or newcomer, then bring the kernel to that cycle."""
-        env, kernel, never = self.env, self._kernel.serve, self._kernel.FOREVER
-        state, ahead, windows = self._state, self._ahead, self._windows
-        inbox = np.frombuffer(self._inbox, dtype=np.int64).reshape(-1, 5)
-        end_at = self._counts
-        row_at, ticks_at = end_at + 1, end_at + 2
-        limit = WINDOWS * end_at
-        next_end = never
-        found: tuple[int, ...] = ()
+        env, serve, log = self.env, self.kernel.serve, self._log
+        state, ahead = self.kernel.state, self.kernel.state.copy()
+        inbox = np.frombuffer(self._inbox, dtype=np.int64).reshape(-1, self._width)
+        windows_left = self.kernel.log_windows
+        found: tuple[int, ...] = (FOREVER,)
         while True:
             try:
-                if next_end == never:
+                if found[0] == FOREVER:
                     yield env.event()
                 else:
-                    yield env.timeout(next_end - env.now)
+                    yield env.timeout(found[0] - env.now)
             except simpy.Interrupt:
                 self._called = False
             now = env.now
-            while next_end <= now:
-                row, spent = found[row_at], found[ticks_at:]
-                found = kernel(state, ahead, now, True, inbox, 0)
-                windows.extend(found[:end_at])
-                next_end = found[end_at]
+            while found[0] <= now:
+                _, row, *spent = found
+                found = serve(state, ahead, log, now, True, inbox, 0)
+                windows_left -= 1
+                self.beats_served += spent[0]
                 self._done[row](self._tasks[row], spent)
             if self._arrivals:
-                found = kernel(state, ahead, now, False, inbox, self._arrivals)
+                found = serve(state, ahead, log, now, False, inbox, self._arrivals)
                 self._arrivals = 0
-                windows.extend(found[:end_at])
-                next_end = found[end_at]
-            if len(windows) > limit:
+                windows_left -= 1
+            if windows_left <= 1 + self.kernel.rows:  # what one cycle can add at most
                 self._write_windows()
+                windows_left = self.kernel.log_windows
 
     def _write_windows(self) -> None:
-        if not self._windows:
-            return
-        table = np.array(self._windows, dtype=np.int64).reshape(-1, self._counts)
-        del self._windows[:]
-        ends, ticks = table[:, 0], table[:, 1:]
-        causes = self.causes.window
-        intervals = window_intervals(self._first_tick, ends, ticks, causes, self.clock)
-        self._ledger.add_intervals(self.unit, intervals)
-        self._first_tick = int(ends[-1])
+        windows = self._log[1 : 1 + self._log[0, 0]]
+        for unit, ledger_unit in enumerate(self.units):
+            mine = windows[windows[:, 0] == unit]
+            if len(mine):
+                first, ends, ticks = self._first_ticks[unit], mine[:, 1], mine[:, 2:]
+                causes = self.kernel.window_causes
+                intervals = window_intervals(first, ends, ticks, causes, self.clock)
+                self._ledger.add_intervals(ledger_unit, intervals)
+                self._first_ticks[unit] = int(ends[-1])
+        self._log[0, 0] = 0
 
 
 def _nobody(task: int, _ticks: Sequence[int]) -> None:

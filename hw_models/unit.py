@@ -99,7 +99,7 @@ class ComputeUnit:
         trains = self.trains.get(task, ())
         self._trains_left = len(trains)
         for train in trains:
-            train.server.submit(train.row, task, train.beats, start, train.pace)
+            train.server.submit(train.row, task, (train.beats, start, *train.pace))
 
     def train_is_through(self, _task: int, ticks: Sequence[int]) -> None:
         """Hear from a port that a train of the current task is through."""

@@ -11,10 +11,10 @@ from time import perf_counter
 import numpy as np
 import simpy
 
-from hw_models import port
 from hw_models.clock import CycleEnvironment
 from hw_models.dma import DmaEngine
 from hw_models.floorplan import Floorplan
+from hw_models.port import port_kernel
 from hw_models.server import KernelServer
 from hw_models.spec import OPERANDS
 from hw_models.unit import ComputeUnit
@@ -146,12 +146,9 @@ class Engine:
             unit: KernelServer(
                 self.env,
                 self.plan.units[unit],
-                port,
-                server.owners,
-                server.cycles_per_tick,
+                port_kernel(server.owners, server.cycles_per_tick, server.causes),
                 self.ledger,
-                unit,
-                server.causes,
+                [unit],
             )
             for unit, server in plans.items()
         }

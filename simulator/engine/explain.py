@@ -53,7 +53,7 @@ class Explainer:
         self.causes = np.zeros((len(program.units), JOB_COUNTS), dtype=np.int64)
         self.rates = np.ones((len(program.units), 2), dtype=np.int64)
         for unit, server in servers.items():
-            self.causes[unit, : len(server.causes.job)] = server.causes.job
+            self.causes[unit, : len(server.kernel.job_causes)] = server.kernel.job_causes
             self.rates[unit] = server.clock.numerator, server.clock.denominator
 
     def expand(self, batch: Batch, times: TaskTimes) -> Batch:

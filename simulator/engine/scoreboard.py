@@ -72,7 +72,7 @@ class Scoreboard:
 
     def moved(self, task: int, server: KernelServer, ticks: Sequence[int]) -> None:
         """Which server a transfer ended on last, and what its ticks there went into."""
-        self._server[task] = server.unit
+        self._server[task] = server.units[0]
         at = task * JOB_COUNTS
         for i, n in enumerate(ticks):
             self._ticks[at + i] = n

@@ -14,28 +14,24 @@ from numpy.typing import NDArray
 
 from hw_models.dma import Leg, Route
 from hw_models.floorplan import DMA_OF, BufferPlan, CorePlan, Floorplan
-from hw_models.server import KernelServer, ServerCauses
+from hw_models.port import PortCauses
+from hw_models.server import KernelServer
 from hw_models.spec import Operand, ns_to_chip_cycles_ceil
 from hw_models.unit import Train
 from simulator.program import LOAD, STORE, TileProgram
-from traces.schema import CAUSE
 
 UNPACED = (0, 1)
 
 
-def _causes(window: tuple[str, ...], job: tuple[str, ...]) -> ServerCauses:
-    return ServerCauses(tuple(CAUSE[c] for c in window), tuple(CAUSE[c] for c in job))
-
-
-DRAM_CAUSES = _causes(
+DRAM_CAUSES = PortCauses(
     ("busy/transfer", "stall/dram_latency", "idle/no_work"),
     ("stall/dram_bandwidth", "stall/dram_bandwidth", "stall/dram_queue", "stall/dram_latency"),
 )
-NOC_CAUSES = _causes(
+NOC_CAUSES = PortCauses(
     ("busy/transfer", "stall/operand_wait", "idle/no_work"),
     ("stall/noc_bandwidth", "stall/noc_contention", "stall/noc_contention", "stall/operand_wait"),
 )
-SRAM_CAUSES = _causes(
+SRAM_CAUSES = PortCauses(
     ("busy/transfer", "stall/operand_wait", "idle/no_work"),
     ("stall/sram_bandwidth", "stall/bank_conflict", "stall/bank_conflict", "stall/operand_wait"),
 )
@@ -48,7 +44,7 @@ class ServerPlan:
     unit: int
     cycles_per_tick: Fraction
     bytes_per_beat: int
-    causes: ServerCauses
+    causes: PortCauses
     owners: list[int] = field(default_factory=list)
 
     @property

@@ -16,7 +16,7 @@ from hw_models.spec import ns_to_chip_cycles_ceil
 from hw_models.yaml_file import InputError
 from simulator.mapping.candidates import Int64s, tile_candidates
 from simulator.mapping.mapping import LayerMappingSpec, Mapping
-from simulator.mapping.search import OBJECTIVES, search
+from simulator.mapping.search import OBJECTIVES, Problem, search
 from simulator.mapping.streams import TILED_LOOPS, Stream, longest_run_bytes
 from simulator.mapping.tile_costs import TileCosts, tile_costs
 from simulator.mapping.window import Window
@@ -77,10 +77,10 @@ def find_mapping(
     tilings = _fitting(layer, core, plan, moved, capacity, given)
     orders = _orders(given)
     slots = np.zeros(len(moved), dtype=np.int64)
-    index, order, cycles, dram_bytes, energy_pj = search(
+    problem = Problem(
         tilings.counts,
         tilings.tile_bytes,
-        tilings.whole_bytes,
+        tilings.whole_bytes.astype(np.float64),
         tilings.burst_bytes,
         *_whole_layer_costs(layer, core, plan, streams, tilings),
         np.array([loop in s.loops for s in moved for loop in TILED_LOOPS], bool).reshape(-1, 6),
@@ -91,9 +91,8 @@ def find_mapping(
         np.array([capacity.get(b, 0) for b in range(len(plan.buffers))], dtype=np.int64),
         orders,
         _rates(core, plan),
-        OBJECTIVES[objective],
-        slots,
     )
+    index, order, cycles, dram_bytes, energy_pj = search(problem, OBJECTIVES[objective], slots)
     tile = dict(zip(TILED_LOOPS, tilings.tiles[index].tolist(), strict=True))
     names = tuple(TILED_LOOPS[loop] for loop in orders[order])
     kept = {s.name: int(n) for s, n in zip(moved, slots, strict=True) if s.has_slots}

@@ -6,6 +6,8 @@ bytes. Rules: ARCHITECTURE.md MAP-3 to MAP-6.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -71,6 +73,129 @@ def reuse_levels(counts, relevant, order, least_slots, slots, loads):
     return ways
 
 
+class Problem(NamedTuple):
+    """A layer's tilings (n of them) and streams (s of them).
+
+    counts: int64 (n, 6) tiles along each loop. tile_bytes: int64 (n, s) room of the largest tile of
+    each stream. whole_bytes, burst_bytes: float64 (n, s) all its tiles moved once, as asked for and
+    in whole DRAM bursts. compute_cycles, vector_cycles, array_pj: float64 (n,) of the whole layer.
+    relevant: bool (s, 6) loops that index a stream. roles, buffers, least_slots, fixed_slots: int64
+    (s,); a stream of buffer -1 takes no room, fixed_slots is 0 where free. capacity: int64
+    (buffers,) bytes. orders: int64 (r, 6). rates: float64, see RATES.
+    """
+
+    counts: Int64s
+    tile_bytes: Int64s
+    whole_bytes: Float64s
+    burst_bytes: Float64s
+    compute_cycles: Float64s
+    vector_cycles: Float64s
+    array_pj: Float64s
+    relevant: NDArray[np.bool_]
+    roles: Int64s
+    buffers: Int64s
+    least_slots: Int64s
+    fixed_slots: Int64s
+    capacity: Int64s
+    orders: Int64s
+    rates: Float64s
+
+
+class Ways(NamedTuple):
+    """For each stream, its ways to keep tiles, int64: slots, loads (s, MAX_LEVELS); number of ways
+    (s,); loads with the fewest slots (s,); the way that is being looked at (s,)."""
+
+    slots: Int64s
+    loads: Int64s
+    number: Int64s
+    most_loads: Int64s
+    chosen: Int64s
+
+
+@njit(cache=True)
+def search(problem, objective, best_slots):
+    """The cheapest way to run a layer.
+
+    objective: a value of OBJECTIVES. best_slots: int64 (s,), filled with the slots of the winner.
+    Returns (tiling, order, cycles, DRAM bytes, pJ); tiling -1 when nothing fits.
+    """
+    streams = problem.roles.size
+    ways = Ways(
+        np.zeros((streams, MAX_LEVELS), dtype=np.int64),
+        np.zeros((streams, MAX_LEVELS), dtype=np.int64),
+        np.ones(streams, dtype=np.int64),
+        np.ones(streams, dtype=np.int64),
+        np.zeros(streams, dtype=np.int64),
+    )
+    best, least, fewest_steps = np.inf, np.inf, 0
+    found = (-1, -1, np.inf, np.inf, np.inf)
+    for tiling in range(problem.counts.shape[0]):
+        if objective == LATENCY and problem.compute_cycles[tiling] > least * (1 + TIE):
+            continue
+        steps = problem.counts[tiling].prod()
+        for order in range(problem.orders.shape[0]):
+            _fill_ways(problem, tiling, order, ways)
+            more = True
+            while more:
+                cycles, moved, pj = _estimate(problem, tiling, ways)
+                if cycles < 0:
+                    more = _next_choice(ways)
+                    continue
+                cost = _cost(objective, cycles, pj, moved)
+                better = cost < least * (1 - TIE)
+                if cost <= least * (1 + TIE):
+                    second = moved if objective == LATENCY else cycles
+                    next_best = found[3] if objective == LATENCY else found[2]
+                    fewer = steps < fewest_steps or (steps == fewest_steps and cost < best)
+                    better |= second < next_best * (1 - SECOND_TIE)
+                    better |= second <= next_best * (1 + SECOND_TIE) and fewer
+                least = min(least, cost)
+                if better:
+                    best, fewest_steps = cost, steps
+                    found = (tiling, order, cycles, moved, pj)
+                    for s in range(streams):
+                        best_slots[s] = ways.slots[s, ways.chosen[s]]
+                more = _next_choice(ways)
+    return found
+
+
+@njit(cache=True)
+def _cost(objective, cycles, picojoules, moved):
+    if objective == LATENCY:
+        return cycles
+    if objective == ENERGY:
+        return picojoules
+    if objective == EDP:
+        return cycles * picojoules
+    return moved
+
+
+@njit(cache=True)
+def _fill_ways(problem, tiling, order, ways):
+    """The ways to keep the tiles of every stream under a tiling and an order; choose the first."""
+    for s in range(problem.roles.size):
+        slots, loads = ways.slots[s], ways.loads[s]
+        number = reuse_levels(
+            problem.counts[tiling],
+            problem.relevant[s],
+            problem.orders[order],
+            problem.least_slots[s],
+            slots,
+            loads,
+        )
+        ways.most_loads[s] = loads[0]
+        if problem.roles[s] == WRITE:
+            # A finished tile leaves once, after the last of its visits.
+            slots[0] = min(problem.least_slots[s], loads[number - 1])
+            loads[0] = loads[number - 1]
+            number = 1
+        if problem.fixed_slots[s]:
+            _fix(slots, loads, number, problem.fixed_slots[s])
+            number = 1
+        ways.number[s] = number
+        ways.chosen[s] = 0
+
+
 @njit(cache=True)
 def _fix(slots, loads, ways, fixed):
     """Leave one way: the most reuse that `fixed` slots allow."""
@@ -82,167 +207,46 @@ def _fix(slots, loads, ways, fixed):
 
 
 @njit(cache=True)
-def _cost(objective, seconds, picojoules, moved):
-    if objective == LATENCY:
-        return seconds
-    if objective == ENERGY:
-        return picojoules
-    if objective == EDP:
-        return seconds * picojoules
-    return moved
+def _next_choice(ways):
+    """Go on to the next combination of ways; returns False after the last."""
+    for s in range(ways.chosen.size):
+        ways.chosen[s] += 1
+        if ways.chosen[s] < ways.number[s]:
+            return True
+        ways.chosen[s] = 0
+    return False
 
 
 @njit(cache=True)
-def search(
-    counts,
-    tile_bytes,
-    whole_bytes,
-    burst_bytes,
-    compute_cycles,
-    vector_cycles,
-    array_pj,
-    relevant,
-    roles,
-    buffers,
-    least_slots,
-    fixed_slots,
-    capacity,
-    orders,
-    rates,
-    objective,
-    best_slots,
-):
-    """The cheapest way to run a layer.
-
-    counts: int64 (n, 6) tiles along each loop of n tilings. tile_bytes: int64 (n, s) room of the
-    largest tile of each stream; whole_bytes, burst_bytes: float64 (n, s) all its tiles moved once,
-    as asked for and in whole DRAM bursts. compute_cycles, vector_cycles, array_pj:
-    float64 (n,) of the whole layer. relevant: bool (s, 6). roles, buffers, least_slots: int64 (s,);
-    fixed_slots: int64 (s,), 0 where free. A stream of buffer -1 takes no room. capacity: int64
-    (buffers,) bytes. orders: int64 (r, 6). rates: float64, see RATES.
-    best_slots: int64 (s,), filled with the slots of the winner.
-    Returns (tiling, order, cycles, DRAM bytes, pJ); tiling -1 when nothing fits.
-    """
-    n_streams = roles.size
-    slots = np.zeros((n_streams, MAX_LEVELS), dtype=np.int64)
-    most_loads = np.ones(n_streams, dtype=np.int64)
-    loads = np.zeros((n_streams, MAX_LEVELS), dtype=np.int64)
-    ways = np.ones(n_streams, dtype=np.int64)
-    chosen = np.zeros(n_streams, dtype=np.int64)
-    best, least, fewest_steps = np.inf, np.inf, 0
-    best_cycles, best_moved, best_pj = np.inf, np.inf, np.inf
-    best_tiling, best_order = -1, -1
-    for tiling in range(counts.shape[0]):
-        if objective == LATENCY and compute_cycles[tiling] > least * (1 + TIE):
-            continue
-        steps = 1
-        for loop in range(6):
-            steps *= counts[tiling, loop]
-        for order in range(orders.shape[0]):
-            for s in range(n_streams):
-                ways[s] = reuse_levels(
-                    counts[tiling], relevant[s], orders[order], least_slots[s], slots[s], loads[s]
-                )
-                most_loads[s] = loads[s, 0]
-                if roles[s] == WRITE:
-                    # A finished tile leaves once, after the last of its visits.
-                    slots[s, 0] = min(least_slots[s], loads[s, ways[s] - 1])
-                    loads[s, 0] = loads[s, ways[s] - 1]
-                    ways[s] = 1
-                if fixed_slots[s]:
-                    _fix(slots[s], loads[s], ways[s], fixed_slots[s])
-                    ways[s] = 1
-                chosen[s] = 0
-            while True:
-                cycles, moved, pj = _estimate(
-                    counts[tiling],
-                    tile_bytes[tiling],
-                    whole_bytes[tiling],
-                    burst_bytes[tiling],
-                    compute_cycles[tiling],
-                    vector_cycles[tiling],
-                    array_pj[tiling],
-                    relevant,
-                    roles,
-                    buffers,
-                    capacity,
-                    slots,
-                    loads,
-                    most_loads,
-                    chosen,
-                    rates,
-                )
-                if cycles >= 0:
-                    cost = _cost(objective, cycles, pj, moved)
-                    better = cost < least * (1 - TIE)
-                    if cost <= least * (1 + TIE):
-                        next_best = best_moved if objective == LATENCY else best_cycles
-                        second = moved if objective == LATENCY else cycles
-                        fewer = steps < fewest_steps or (steps == fewest_steps and cost < best)
-                        better |= second < next_best * (1 - SECOND_TIE)
-                        better |= second <= next_best * (1 + SECOND_TIE) and fewer
-                    least = min(least, cost)
-                    if better:
-                        fewest_steps = steps
-                        best, best_cycles, best_moved, best_pj = cost, cycles, moved, pj
-                        best_tiling, best_order = tiling, order
-                        for s in range(n_streams):
-                            best_slots[s] = slots[s, chosen[s]]
-                place = 0
-                while place < n_streams:
-                    chosen[place] += 1
-                    if chosen[place] < ways[place]:
-                        break
-                    chosen[place] = 0
-                    place += 1
-                if place == n_streams:
-                    break
-    return best_tiling, best_order, best_cycles, best_moved, best_pj
-
-
-@njit(cache=True)
-def _estimate(
-    counts,
-    tile_bytes,
-    whole_bytes,
-    burst_bytes,
-    compute,
-    vector,
-    array_pj,
-    relevant,
-    roles,
-    buffers,
-    capacity,
-    slots,
-    loads,
-    most_loads,
-    chosen,
-    rates,
-):
-    """Cycles, DRAM bytes and pJ of one choice; cycles -1 when it doesn't fit its buffers."""
-    n_streams = roles.size
-    for buffer in range(capacity.size):
+def _fits(problem, tiling, ways):
+    for buffer in range(problem.capacity.size):
         need = 0
-        for s in range(n_streams):
-            if buffers[s] == buffer:
-                need += slots[s, chosen[s]] * tile_bytes[s]
-        if need > capacity[buffer]:
-            return -1.0, 0.0, 0.0
-    dram, noc, latency, outstanding, pj_per_byte = rates
+        for s in range(problem.roles.size):
+            if problem.buffers[s] == buffer:
+                need += ways.slots[s, ways.chosen[s]] * problem.tile_bytes[tiling, s]
+        if need > problem.capacity[buffer]:
+            return False
+    return True
+
+
+@njit(cache=True)
+def _estimate(problem, tiling, ways):
+    """Cycles, DRAM bytes and pJ of one choice; cycles -1 when it doesn't fit its buffers."""
+    if not _fits(problem, tiling, ways):
+        return -1.0, 0.0, 0.0
+    dram, noc, latency, outstanding, pj_per_byte = problem.rates
+    compute = problem.compute_cycles[tiling]
     slowest_route = min(dram, noc)
     asked, moved, serial, slowest, first, last = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    for s in range(n_streams):
-        distinct = 1
-        for loop in range(6):
-            if relevant[s, loop]:
-                distinct *= counts[loop]
-        room, count = slots[s, chosen[s]], loads[s, chosen[s]]
-        if roles[s] == ACCUMULATE:
-            count = 2 * (count - distinct)
-        if count == 0 or whole_bytes[s] == 0:
+    for s in range(problem.roles.size):
+        distinct = _distinct(problem, tiling, s)
+        role, room = problem.roles[s], ways.slots[s, ways.chosen[s]]
+        loads = ways.loads[s, ways.chosen[s]]
+        count = 2 * (loads - distinct) if role == ACCUMULATE else loads
+        if count == 0 or problem.whole_bytes[tiling, s] == 0:
             continue
-        asked += whole_bytes[s] * count / distinct
-        total = burst_bytes[s] * count / distinct
+        asked += problem.whole_bytes[tiling, s] * count / distinct
+        total = problem.burst_bytes[tiling, s] * count / distinct
         moved += total
         per_transfer = latency + total / count / slowest_route
         if room == 1 and count > 1:
@@ -252,12 +256,23 @@ def _estimate(
             at_once = min(outstanding, room if room >= distinct else room - 1)
             busy = max(count * per_transfer / at_once, total / slowest_route)
             # Tiles that stay for later rounds all move in the first; the others only compute.
-            first_round = loads[s, chosen[s]] / most_loads[s]
-            slowest = max(slowest, busy + compute * (1 - first_round))
-        if roles[s] == READ:
+            slowest = max(slowest, busy + compute * (1 - loads / ways.most_loads[s]))
+        if role == READ:
             first += total / count / slowest_route
-        elif roles[s] == WRITE:
+        elif role == WRITE:
             last += total / count / slowest_route
-    through = max(max(compute + serial, vector), max(moved / dram, moved / noc), slowest)
-    through += OVERLAP * min(compute, moved / dram)
-    return through + first + last + 2 * latency, asked, array_pj + moved * pj_per_byte
+    moving = moved / slowest_route
+    through = max(max(compute + serial, problem.vector_cycles[tiling]), max(moving, slowest))
+    through += OVERLAP * min(compute, moving)
+    pj = problem.array_pj[tiling] + moved * pj_per_byte
+    return through + first + last + 2 * latency, asked, pj
+
+
+@njit(cache=True)
+def _distinct(problem, tiling, stream):
+    """Number of different tiles of a stream."""
+    distinct = 1
+    for loop in range(6):
+        if problem.relevant[stream, loop]:
+            distinct *= problem.counts[tiling, loop]
+    return distinct

@@ -6,24 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hw_models import port
 from hw_models.clock import CycleEnvironment
-from hw_models.port import PlainJob, port_plain
-from hw_models.server import KernelServer, ServerCauses
+from hw_models.port import PlainJob, PortCauses, port_kernel, port_plain
+from hw_models.server import KernelServer
 from traces.ledger import Ledger
-from traces.schema import CAUSE
 
-CAUSES = ServerCauses(
-    tuple(CAUSE[c] for c in ("busy/transfer", "stall/dram_latency", "idle/no_work")),
-    tuple(
-        CAUSE[c]
-        for c in (
-            "stall/dram_bandwidth",
-            "stall/dram_bandwidth",
-            "stall/dram_queue",
-            "stall/dram_latency",
-        )
-    ),
+CAUSES = PortCauses(
+    ("busy/transfer", "stall/dram_latency", "idle/no_work"),
+    ("stall/dram_bandwidth", "stall/dram_bandwidth", "stall/dram_queue", "stall/dram_latency"),
 )
 END = 50_000
 
@@ -31,7 +21,7 @@ END = 50_000
 def run_server(jobs, owners, rate=Fraction(1), *, reverse=False):
     """What the server says of each job, and its ledger."""
     env, ledger = CycleEnvironment(), Ledger(["port"])
-    server = KernelServer(env, "port", port, owners, rate, ledger, 0, CAUSES)
+    server = KernelServer(env, "port", port_kernel(owners, rate, CAUSES), ledger, [0])
     results = {}
 
     def done(task, ticks):
@@ -42,8 +32,7 @@ def run_server(jobs, owners, rate=Fraction(1), *, reverse=False):
 
     def client(task, job):
         yield env.timeout(job.arrival)
-        pace = (job.pace_num, job.pace_den)
-        server.submit(job.row, task, job.beats, job.release, pace)
+        server.submit(job.row, task, (job.beats, job.release, job.pace_num, job.pace_den))
 
     numbered = list(enumerate(jobs))
     for task, job in numbered[::-1] if reverse else numbered:
@@ -132,10 +121,11 @@ def test_a_transfer_costs_a_few_events_whatever_its_length():
     counts = []
     for beats in (10, 100_000):
         env, ledger = CycleEnvironment(), Ledger(["port"])
-        server = KernelServer(env, "port", port, [0] * 4, Fraction(1), ledger, 0, CAUSES)
+        kernel = port_kernel([0] * 4, Fraction(1), CAUSES)
+        server = KernelServer(env, "port", kernel, ledger, [0])
         for row in range(1, 5):
             server.connect(row, lambda *_: None)
-            server.submit(row, row, beats, 0, (0, 1))
+            server.submit(row, row, (beats, 0, 0, 1))
         events = 0
         while env.peek() != float("inf"):
             env.step()

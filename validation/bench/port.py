@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import simpy
 
-from hw_models import port
 from hw_models.clock import CycleEnvironment
+from hw_models.port import port_kernel
 from hw_models.server import KernelServer
 from simulator.engine.wiring import DRAM_CAUSES
 from traces.ledger import Ledger
@@ -22,8 +22,8 @@ CLIENTS, JOBS, MEAN_BEATS, SEED = 8, 40_000, 64, 1
 def jobs_per_second() -> float:
     """Jobs a second; every client has always one under way, so that nearly all are contended."""
     env, ledger = CycleEnvironment(), Ledger(["port"])
-    owners = list(range(CLIENTS))
-    server = KernelServer(env, "port", port, owners, Fraction(1), ledger, 0, DRAM_CAUSES)
+    kernel = port_kernel(list(range(CLIENTS)), Fraction(1), DRAM_CAUSES)
+    server = KernelServer(env, "port", kernel, ledger, [0])
     sizes = np.random.default_rng(SEED).integers(1, 2 * MEAN_BEATS, (CLIENTS, JOBS // CLIENTS))
     for client in range(CLIENTS):
         env.process(_client(env, server, client + 1, sizes[client].tolist()))
@@ -43,7 +43,7 @@ def _client(
     server.connect(row, done)
     for beats in sizes:
         waiting.append(env.event())
-        server.submit(row, 0, beats, env.now, (0, 1))
+        server.submit(row, 0, (beats, env.now, 0, 1))
         yield waiting[0]
 
 
