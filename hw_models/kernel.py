@@ -36,8 +36,8 @@ class Kernel:
       checkpoint; otherwise the kernel goes from the checkpoint to chip cycle `cycle`, and the
       completion lies beyond.
     - inbox, int64 (n, 1 + job_columns): of which the first `arrivals` rows are admitted.
-    - log, int64 (1 + units * log_windows, 2 + window_causes): log[0, 0] windows follow in the rows from 1 on,
-      as unit, last tick + 1, and ticks by cause since that unit's window before.
+    - log, int64 (1 + units * log_windows, 2 + window_causes): log[0, 0] windows follow, from row 1
+      on, as unit, last tick + 1, and ticks by cause since that unit's window before.
     It returns the chip cycle of the next completion (FOREVER: none), its row, and the job's ticks
     by cause, the first of which are those in which it was served.
     """

@@ -403,8 +403,8 @@ def _try_sets(
 ) -> _Row:
     """The best of `best` and the ways to have so many filters in a pass, and as few more as can be.
 
-    None takes fewer cycles than one with the fewest p and no filter more. Where those too many
-    save a round, `words` is too large, but the mapping was tried before with its own rounds.
+    None takes fewer cycles than one with the fewest p and no filter more. A mapping whose extra
+    filters save a round gets too many `words` here, but was tried before with its own rounds.
     """
     p_least = _ceil(filters, channels.t_most)
     least = _cycles(tile, strips, channels, filters, p_least)[0]

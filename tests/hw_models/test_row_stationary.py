@@ -120,7 +120,7 @@ def larger_machines(draw):
 larger_tiles = st.tuples(*(st.integers(1, most) for most in (3, 3, 12, 8, 8, 8, 5, 5)))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(larger_machines(), larger_tiles, st.tuples(*[st.integers(1, 3)] * 4))
 def test_search_finds_what_comparing_all_mappings_finds(spec, tile, window):
     shape, window = np.array(tile, dtype=np.int64), np.array(window, dtype=np.int64)
@@ -150,6 +150,18 @@ def test_of_mappings_as_fast_with_as_many_words_the_lowest_strips_are_taken():
     assert [way[2:4] for way in ways] == [[oy, 2 * k], [2 * oy, k]]
     assert (ways[0][0], sum(ways[0][2:])) == (ways[1][0], sum(ways[1][2:]))
     assert array.mapping(shape, PLAIN_WINDOW) == low
+
+
+def test_low_strips_leave_room_to_add_channels_up_on_the_array():
+    c, oy, ox = 4, 4, 8
+    one_column = {"rows": c, "cols": 1, "ifmap_spad_words": 1, "psum_add_cycles": 0}
+    speeds = {"ifmap_words_per_cycle": 64, "psum_words_per_cycle": 1}
+    spec = EYERISS.model_copy(update=one_column | speeds)
+    shape = shape_of(c=c, oy=oy, ox=ox)
+    best = SetMapping(e=1, p=1, q=1, r=c, t=1)
+    assert RowStationaryArray(spec).mapping(shape, PLAIN_WINDOW) == best
+    load, psums = c // spec.filter_words_per_cycle, ox
+    assert timing(shape, spec=spec)["cycles"] == oy * (load + psums) + c + spec.pipeline_cycles
 
 
 def test_a_dilated_filter_makes_an_uneven_cut_the_better_one():
