@@ -19,6 +19,7 @@ Int64s = NDArray[np.int64]
 FOREVER = int(np.iinfo(np.int64).max) // 4
 """Later than any cycle or tick of a run."""
 
+
 @dataclass(frozen=True, slots=True)
 class Kernel:
     """A kernel with its state.

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from hw_models.floorplan import Floorplan
 from simulator.counters import Counter
 from simulator.engine.engine import EngineRun
 from simulator.lowering.lower import Lowered
@@ -104,7 +103,7 @@ def _layer_results(
 ) -> tuple[LayerResult, ...]:
     tasks = lowered.program.tasks
     spans = layer_spans(lowered, run)
-    homes = [_home_unit(lowered.plan, layer.is_mac) for layer in workload.layers]
+    homes = [_home_unit(lowered, run, i, layer.is_mac) for i, layer in enumerate(workload.layers)]
     causes = causes_of_spans(run.ledger.kept(), homes, spans)
     moved = {kind: _bytes_per_layer(lowered, kind) for kind in (LOAD, STORE)}
     energy = np.zeros(len(workload.layers))
@@ -166,17 +165,21 @@ def causes_of_spans(kept: dict[str, Int64s], homes: Sequence[int], spans: Int64s
     return causes
 
 
-def _home_unit(plan: Floorplan, is_mac: bool) -> int:
-    core = plan.cores[0]
-    return core.pe_array if is_mac else core.vector_unit
+def _home_unit(lowered: Lowered, run: EngineRun, index: int, is_mac: bool) -> int:
+    """The unit that a layer runs on; of several cores, that of the core that finishes last."""
+    tasks, cores = lowered.program.tasks, lowered.plan.cores
+    units = [core.pe_array if is_mac else core.vector_unit for core in cores]
+    mine = (tasks["layer"] == index) & np.isin(tasks["unit"], units)
+    return int(tasks["unit"][mine][run.end[mine].argmax()])
 
 
 def _ideal_cycles(lowered: Lowered, workload: Workload, index: int, busy_cycles: int) -> int:
-    """All PEs busy; for the vector unit, whose lanes are always full, the cycles it computes."""
+    """All PEs of its cores busy; for vector units, whose lanes are always full, their cycles."""
     layer = workload.layers[index]
     if not layer.is_mac:
         return busy_cycles
-    return -(-layer.macs // lowered.plan.core_peak_macs(0))
+    cores = {share.core for share in lowered.allocation[index]}
+    return -(-layer.macs // sum(lowered.plan.core_peak_macs(core) for core in cores))
 
 
 def _bytes_per_layer(lowered: Lowered, kind: int) -> Int64s:

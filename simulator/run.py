@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from hw_models.spec import ChipSpec
+from simulator.allocation.shares import Allocation
 from simulator.counters import Counter, action_counters
 from simulator.engine.conservation import check_work
 from simulator.engine.engine import Engine, EngineRun, Progress, words_of
@@ -40,6 +41,7 @@ def simulate(
     *,
     objective: str = "latency",
     mappings: Mapping[str, LayerMappingSpec] | None = None,
+    allocation: Allocation | None = None,
     out: Path | None = None,
     inputs: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
@@ -47,10 +49,11 @@ def simulate(
     """Simulate a network on a chip; with `out`, write trace, result and mapping to that folder.
 
     objective: what the mapping search minimises. mappings: by layer name, instead of the search.
-    inputs: what the manifest shall say of where network and chip come from. progress: called with
-    tasks ended and tasks in all. Raises InputError for a layer that fits in no legal tiling.
+    allocation: which core computes what; by default all on the first core. inputs: what the
+    manifest shall say of where network and chip come from. progress: called with tasks ended and
+    tasks in all. Raises InputError for a layer that fits in no legal tiling.
     """
-    lowered = lower(workload, chip, objective, mappings)
+    lowered = lower(workload, chip, objective, mappings, allocation)
     check_work(lowered.program, workload, chip.precision)
     counters = action_counters(lowered.program, lowered.plan, workload)
     if out is None:

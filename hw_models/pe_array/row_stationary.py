@@ -184,7 +184,7 @@ class RowStationaryArray:
 
     def active_pes(self, shape: Int64s, mapping: SetMapping) -> int:
         """PEs that belong to a set. shape: (8,)."""
-        return int(_set_rows(shape[6], self.spec.rows)) * mapping.e * mapping.r * mapping.t
+        return int(_extent(shape[6], self.spec.rows)) * mapping.e * mapping.r * mapping.t
 
 
 @njit(cache=True)
@@ -199,24 +199,13 @@ def _extent(size: int, most: int) -> int:
 
 
 @njit(cache=True)
-def _set_rows(fy: int, rows: int) -> int:
-    """Filter rows of a set: all, or an equal share when the filter is taller (RS-3)."""
-    return _ceil(fy, _ceil(fy, rows))
-
-
-@njit(cache=True)
-def _taps(fx: int, dilation: int, ifmap_spad: int, filter_spad: int) -> int:
-    """Filter columns that a PE holds: all, or an equal share when they are too many (RS-3)."""
-    widest = min((ifmap_spad - 1) // dilation + 1, filter_spad)
-    return _ceil(fx, _ceil(fx, widest))
-
-
-@njit(cache=True)
 def _tile(shape: Int64s, window: Int64s, machine: Machine) -> _Tile:
+    """A tile on an array; a filter too high or wide for it falls into equal parts (RS-3)."""
     n, g, k, c, oy, ox, fy, fx = shape
     stride_y, stride_x, dilation_y, dilation_x = window
     ifmap_spad, filter_spad = machine.ifmap_spad_words, machine.filter_spad_words
-    high, taps = _set_rows(fy, machine.rows), _taps(fx, dilation_x, ifmap_spad, filter_spad)
+    high = _extent(fy, machine.rows)
+    taps = _extent(fx, min((ifmap_spad - 1) // dilation_x + 1, filter_spad))
     return _Tile(
         g,
         k,

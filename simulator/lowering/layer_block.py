@@ -14,13 +14,13 @@ from hw_models.floorplan import DMA_OF, CorePlan
 from hw_models.spec import OPERANDS, PrecisionSpec
 from simulator.lowering.buffer_map import BufferMap, Region
 from simulator.lowering.builder import ProgramBuilder
-from simulator.lowering.parts import Part
 from simulator.lowering.residency import assign_slots
-from simulator.lowering.steps import layer_steps
+from simulator.lowering.steps import part_steps
 from simulator.lowering.task_grid import Bools, Int64s, TaskGrid
-from simulator.lowering.tensor_bands import Bands, band_sources
+from simulator.lowering.tensor_bands import Made, band_sources
 from simulator.lowering.tile_boxes import tensor_shape, tile_runs
 from simulator.mapping.mapping import Mapping
+from simulator.mapping.part import Part
 from simulator.mapping.streams import TILED_LOOPS, Role, Stream
 from simulator.mapping.tile_costs import PORT_READ, tile_costs
 from simulator.program import COMPUTE, CREDIT, DATA, LOAD, STORE
@@ -37,19 +37,25 @@ class Stayer:
 
 
 @dataclass(slots=True)
-class CoreState:
-    """What lowering knows of a core and of the tensors while it goes from layer to layer.
+class Tensors:
+    """What lowering knows of the tensors while it goes from layer to layer.
 
-    address: first DRAM byte by tensor. maps: of each buffer. ready: bands of the tensors made so
-    far. stayers: feature maps kept on the chip.
+    address: first DRAM byte. made: of those made so far. stayers: feature maps kept on a core.
     """
+
+    address: dict[str, int]
+    made: dict[str, Made] = field(default_factory=dict)
+    stayers: dict[str, Stayer] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class CoreState:
+    """What lowering knows of a core: its buffers' maps, by buffer, and the tensors of the chip."""
 
     core: CorePlan
     precision: PrecisionSpec
-    address: dict[str, int]
+    tensors: Tensors
     maps: dict[int, BufferMap]
-    ready: dict[str, Bands] = field(default_factory=dict)
-    stayers: dict[str, Stayer] = field(default_factory=dict)
 
 
 class LayerBlock:
@@ -65,7 +71,7 @@ class LayerBlock:
     ) -> None:
         self.builder, self.state, self.part = builder, state, part
         self.mapping = mapping
-        self.steps = layer_steps(part.layer, mapping)
+        self.steps = part_steps(part, mapping)
         self.reads = [s for s in streams if s.role is Role.READ]
         self.psum = next((s for s in streams if s.role is Role.ACCUMULATE), None)
         self.output = streams[-1]
@@ -171,7 +177,7 @@ class LayerBlock:
 
     def _set_transfer(self, task: str, kind: int, stream: Stream, bits: int, moved: Int64s) -> None:
         unit = self.state.core.dma[DMA_OF[stream.operand]]
-        address = self.state.address[stream.tensor]
+        address = self.state.tensors.address[stream.tensor]
         runs = tile_runs(stream, self.part, self.steps, bits, moved, address)
         self.grid.set(task, kind=kind, unit=unit, buffer=stream.buffer, bytes=moved)
         self.grid.set(task, operand=OPERANDS.index(stream.operand), **runs)
@@ -228,7 +234,7 @@ class LayerBlock:
         self._wait_for_data(stream, loaded, load[loaded])
 
     def _read_stayer(self, stream: Stream) -> None:
-        stayer, compute = self.state.stayers[stream.tensor], self.grid["compute"]
+        stayer, compute = self.state.tensors.stayers[stream.tensor], self.grid["compute"]
         _, first = np.unique(self.steps.keys(stream), return_index=True)
         self._wait_for_data(stream, first, compute[first])
         self.builder.add_uses(compute[-1], stayer.slot)
@@ -263,12 +269,12 @@ class LayerBlock:
 
     def _wait_for_data(self, stream: Stream, steps: Int64s, tasks: Int64s) -> None:
         """Let tasks wait for the rows of the tensor that the tiles of their steps need."""
-        bands = self.state.ready.get(stream.tensor)
-        if bands is None or not steps.size:
+        made = self.state.tensors.made.get(stream.tensor)
+        if made is None or not steps.size:
             return
         aligned = stream.windows is not None and "oy" in stream.loops
-        aligned &= bands.shape == tensor_shape(stream, self.part)
-        src, which = band_sources(bands, self.steps, steps, aligned=aligned)
+        aligned &= made.shape == tensor_shape(stream, self.part)
+        src, which = band_sources(made, self.steps, steps, aligned=aligned)
         self.builder.add_edges(src, tasks[which], DATA)
 
     def _emit_trains(self) -> None:

@@ -6,7 +6,7 @@ buffer for its tiles. Rule: ARCHITECTURE.md MAP-8.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from hw_models.floorplan import CorePlan
@@ -50,12 +50,16 @@ class Placement:
 
 
 def place_features(
-    workload: Workload, core: CorePlan, bits: int, least_bytes: Callable[[int, int], int]
+    workload: Workload,
+    core: CorePlan,
+    bits: int,
+    users: Sequence[Collection[int]],
+    least_bytes: Callable[[int, int], int],
 ) -> Placement:
-    """Choose the feature maps that stay.
+    """Choose the feature maps that stay on a core: those that only its layers make and read.
 
-    bits: of one element of a feature map. least_bytes: of a layer and a buffer, the bytes that its
-    smallest tiles take there.
+    bits: of one element of a feature map. users: the cores that each layer runs on.
+    least_bytes: of a layer and a buffer, the bytes that its smallest tiles take there.
     """
     home = core.buffer_of("input")
     if "output" not in home.spec.holds:
@@ -67,10 +71,13 @@ def place_features(
         readers = consumers[name]
         if name in workload.outputs or not readers or not _can_stay(workload, readers, name):
             continue
+        if any(set(users[layer]) != {core.index} for layer in (made_by, *readers)):
+            continue
         need = -(-workload.tensors[name].elements * bits // 8)
         spans[name] = (made_by, max(readers), _aligned(need, home.spec.bytes_per_cycle))
     reserve = [
-        max(size // RESERVE, least_bytes(i, home.index)) for i in range(len(workload.layers))
+        max(size // RESERVE, least_bytes(i, home.index)) if core.index in users[i] else 0
+        for i in range(len(workload.layers))
     ]
     stays: dict[str, Stay] = {}
     for name in sorted(spans, key=lambda n: (spans[n][1] - spans[n][0], spans[n][2], spans[n][0])):

@@ -1,4 +1,4 @@
-"""The steps of a layer: its tiles in loop order, as arrays over the steps."""
+"""The steps of a part of a layer: its tiles in loop order, as arrays over the steps."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.mapping.mapping import Mapping
+from simulator.mapping.part import Part
 from simulator.mapping.streams import TILED_LOOPS, Stream
 from simulator.mapping.window import Window
-from simulator.workload.graph import Layer
 
 Int64s = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """n steps. index, first, extent: (n, 6) tile number, first iteration and extent per loop.
+    """n steps. index, first, extent: (n, 6) tile number in the part, first iteration and extent
+    per loop.
 
     counts: (6,) tiles per loop. rows, columns: first and last + 1 input row and column of a step.
     """
@@ -54,9 +55,9 @@ class Steps:
         return self.rows[1] - self.rows[0], self.columns[1] - self.columns[0]
 
 
-def layer_steps(layer: Layer, mapping: Mapping) -> Steps:
-    """The steps of a layer under a mapping."""
-    sizes = np.array(layer.dims.loops[:6], dtype=np.int64)
+def part_steps(part: Part, mapping: Mapping) -> Steps:
+    """The steps of a part of a layer under a mapping."""
+    layer, begin, sizes = part.layer, np.array(part.first), np.array(part.extent)
     tile = np.array([mapping.tile[loop] for loop in TILED_LOOPS], dtype=np.int64)
     counts = -(-sizes // tile)
     order = [TILED_LOOPS.index(loop) for loop in mapping.order]
@@ -65,8 +66,8 @@ def layer_steps(layer: Layer, mapping: Mapping) -> Steps:
     unraveled = np.unravel_index(np.arange(n), counts[order])
     for place, numbers in zip(order, unraveled, strict=True):
         index[:, place] = numbers
-    first = index * tile
-    extent = np.minimum(tile, sizes - first)
+    first = begin + index * tile
+    extent = np.minimum(tile, begin + sizes - first)
     rows = Window.of(layer, "y").inputs(first[:, 4], extent[:, 4])
     columns = Window.of(layer, "x").inputs(first[:, 5], extent[:, 5])
     return Steps(counts, index, first, extent, rows, columns)

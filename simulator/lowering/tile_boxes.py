@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from simulator.lowering.addresses import FeatureBox, Int64s, packed_runs
-from simulator.lowering.parts import Part
 from simulator.lowering.steps import Steps
+from simulator.mapping.part import Part
 from simulator.mapping.streams import TILED_LOOPS, Role, Stream
 
 B, G, K, C, OY, OX = range(len(TILED_LOOPS))
@@ -38,9 +38,17 @@ def tile_runs(
     Operands that no window walks over (weights) are packed tile by tile.
     """
     if stream.role is Role.READ and stream.windows is None:
-        return packed_runs(steps.keys(stream), tile_bytes, address)
+        return packed_runs(steps.keys(stream), tile_bytes, address + _packed_before(stream, part))
     box = _read_box(stream, part, steps) if stream.role is Role.READ else _made_box(part, steps)
     return FeatureBox(tensor_shape(stream, part), *box).runs(address, bits)
+
+
+def _packed_before(stream: Stream, part: Part) -> int:
+    """Bytes of the weights that other parts have packed in front of those of this one."""
+    d = part.layer.dims
+    filters = part.first[G] * d.k + part.first[K]
+    elements = filters * d.c * stream.taps if "k" in stream.loops else 0
+    return -(-(elements * stream.bits + filters * stream.bias_bits) // 8)
 
 
 Corner = tuple[Int64s, Int64s, Int64s, Int64s]

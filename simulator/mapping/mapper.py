@@ -16,11 +16,11 @@ from hw_models.spec import ns_to_chip_cycles_ceil
 from hw_models.yaml_file import InputError
 from simulator.mapping.candidates import Int64s, tile_candidates
 from simulator.mapping.mapping import LayerMappingSpec, Mapping
+from simulator.mapping.part import Part
 from simulator.mapping.search import OBJECTIVES, Problem, search
 from simulator.mapping.streams import TILED_LOOPS, Stream, longest_run_bytes
 from simulator.mapping.tile_costs import TileCosts, tile_costs
 from simulator.mapping.window import Window
-from simulator.workload.graph import Layer
 
 Float64s = NDArray[np.float64]
 
@@ -59,7 +59,7 @@ class Tilings:
 
 
 def find_mapping(
-    layer: Layer,
+    part: Part,
     core: CorePlan,
     plan: Floorplan,
     streams: tuple[Stream, ...],
@@ -67,14 +67,14 @@ def find_mapping(
     objective: str,
     given: LayerMappingSpec | None = None,
 ) -> Plan:
-    """The cheapest legal mapping.
+    """The cheapest legal mapping of a part of a layer.
 
     capacity: bytes free for tiles in each buffer of the core. objective: a key of OBJECTIVES.
     given: the user's mapping; only the slots that it leaves out are then chosen here.
     Raises InputError when no tiling fits, naming the buffer and by how many bytes.
     """
     moved = tuple(stream for stream in streams if not stream.resident)
-    tilings = _fitting(layer, core, plan, moved, capacity, given)
+    tilings = _fitting(part, core, plan, moved, capacity, given)
     orders = _orders(given)
     slots = np.zeros(len(moved), dtype=np.int64)
     problem = Problem(
@@ -82,7 +82,7 @@ def find_mapping(
         tilings.tile_bytes,
         tilings.whole_bytes.astype(np.float64),
         tilings.burst_bytes,
-        *_whole_layer_costs(layer, core, plan, streams, tilings),
+        *_whole_part_costs(part, core, plan, streams, tilings),
         np.array([loop in s.loops for s in moved for loop in TILED_LOOPS], bool).reshape(-1, 6),
         np.array([int(s.role) for s in moved], dtype=np.int64),
         np.array([s.buffer if s.has_slots else -1 for s in moved], dtype=np.int64),
@@ -99,16 +99,16 @@ def find_mapping(
     return Plan(Mapping(tile, names, kept), cycles, dram_bytes, energy_pj)
 
 
-def least_bytes(layer: Layer, core: CorePlan, streams: tuple[Stream, ...], buffer: int) -> int:
-    """Bytes that a layer's smallest tiles take in a buffer, with the fewest slots."""
-    spatial = pe_array(core.spec.pe_array).spatial_loops if layer.is_mac else {}
-    tilings = _tilings(layer, streams, tile_candidates(layer, spatial, thorough=False))
+def least_bytes(part: Part, core: CorePlan, streams: tuple[Stream, ...], buffer: int) -> int:
+    """Bytes that a part's smallest tiles take in a buffer, with the fewest slots."""
+    spatial = pe_array(core.spec.pe_array).spatial_loops if part.layer.is_mac else {}
+    tilings = _tilings(part, streams, tile_candidates(part, spatial, thorough=False))
     need = _needs(tilings, streams, None)
     return int(need[buffer].min()) if buffer in need else 0
 
 
 def _fitting(
-    layer: Layer,
+    part: Part,
     core: CorePlan,
     plan: Floorplan,
     streams: tuple[Stream, ...],
@@ -116,14 +116,14 @@ def _fitting(
     given: LayerMappingSpec | None,
 ) -> Tilings:
     """The tilings that fit with the fewest slots; the coarser ones where there is a choice."""
-    spatial = pe_array(core.spec.pe_array).spatial_loops if layer.is_mac else {}
+    spatial = pe_array(core.spec.pe_array).spatial_loops if part.layer.is_mac else {}
     for thorough in (False, True):
-        tiles = tile_candidates(layer, spatial, thorough=thorough)
+        tiles = tile_candidates(part, spatial, thorough=thorough)
         if given is not None:
-            sizes = layer.dims.loops[:6]
-            whole = dict(zip(TILED_LOOPS, sizes, strict=True)) | given.tile
-            tiles = np.array([[whole[loop] for loop in TILED_LOOPS]], dtype=np.int64)
-        tilings = _tilings(layer, streams, tiles, plan.chip.dram.granule_bytes)
+            whole = dict(zip(TILED_LOOPS, part.extent, strict=True)) | given.tile
+            wanted = [whole[loop] for loop in TILED_LOOPS]
+            tiles = np.minimum([wanted], [part.extent]).astype(np.int64)
+        tilings = _tilings(part, streams, tiles, plan.chip.dram.granule_bytes)
         need = _needs(tilings, streams, given)
         fits = np.ones(len(tiles), dtype=bool)
         for buffer, needed in need.items():
@@ -132,7 +132,7 @@ def _fitting(
             steps = tilings.counts.prod(axis=1)
             few = fits & (steps <= max(MAX_STEPS, int(steps[fits].min())))
             return tilings.select(few)
-    raise InputError(f"layer {layer.name}: {_shortage(plan, need, capacity)}")
+    raise InputError(f"layer {part.layer.name}: {_shortage(plan, need, capacity)}")
 
 
 def _shortage(plan: Floorplan, need: dict[int, Int64s], capacity: MappingOf[int, int]) -> str:
@@ -148,13 +148,14 @@ def _shortage(plan: Floorplan, need: dict[int, Int64s], capacity: MappingOf[int,
 
 
 def _tilings(
-    layer: Layer, streams: tuple[Stream, ...], tiles: Int64s, granule_bytes: int = 1
+    part: Part, streams: tuple[Stream, ...], tiles: Int64s, granule_bytes: int = 1
 ) -> Tilings:
-    sizes = np.array(layer.dims.loops[:6], dtype=np.int64)
+    layer, sizes = part.layer, np.array(part.extent, dtype=np.int64)
     largest, summed = {}, {}
     for axis, loop in (("y", 4), ("x", 5)):
         window = Window.of(layer, axis)
-        sums = {tile: window.sums(tile) for tile in np.unique(tiles[:, loop]).tolist()}
+        begin, outputs = part.first[loop], part.extent[loop]
+        sums = {n: window.sums(n, begin, outputs) for n in np.unique(tiles[:, loop]).tolist()}
         both = np.array([sums[tile] for tile in tiles[:, loop].tolist()], dtype=np.int64)
         largest[axis], summed[axis] = both.reshape(-1, 2).T
     everything = np.broadcast_to(sizes, tiles.shape)
@@ -192,11 +193,12 @@ def _given_slots(given: LayerMappingSpec | None, stream: Stream) -> int:
     return given.slots.get(stream.name, 0) if given is not None else 0
 
 
-def _whole_layer_costs(
-    layer: Layer, core: CorePlan, plan: Floorplan, streams: tuple[Stream, ...], tilings: Tilings
+def _whole_part_costs(
+    part: Part, core: CorePlan, plan: Floorplan, streams: tuple[Stream, ...], tilings: Tilings
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cycles on the array, cycles on the vector unit, and pJ of the ports, float64 (n,) each."""
-    owner, shapes, times = _distinct_tiles(layer, tilings)
+    layer = part.layer
+    owner, shapes, times = _distinct_tiles(part, tilings)
     rows, columns = (
         Window.of(layer, "y").extent(shapes[:, 4]),
         Window.of(layer, "x").extent(shapes[:, 5]),
@@ -210,13 +212,13 @@ def _whole_layer_costs(
     return on_array, on_vector, np.bincount(owner, times * moved, minlength=n)
 
 
-def _distinct_tiles(layer: Layer, tilings: Tilings) -> tuple[Int64s, Int64s, Int64s]:
+def _distinct_tiles(part: Part, tilings: Tilings) -> tuple[Int64s, Int64s, Int64s]:
     """The different tile shapes of every tiling: owner (m,), shapes (m, 6), times (m,).
 
     Along each loop there are full tiles and perhaps one smaller at the edge, so a tiling has at
     most 2 ** 6 shapes.
     """
-    sizes = np.array(layer.dims.loops[:6], dtype=np.int64)
+    sizes = np.array(part.extent, dtype=np.int64)
     edge = sizes % tilings.tiles
     full_times = tilings.counts - (edge > 0)
     owners, shapes, times = [], [], []

@@ -29,11 +29,6 @@ class Mapping:
     order: tuple[str, ...]
     slots: dict[str, int]
 
-    def counts(self, layer: Layer) -> dict[str, int]:
-        """Number of tiles along each loop."""
-        sizes = dict(zip(TILED_LOOPS, layer.dims.loops[:6], strict=True))
-        return {loop: -(-sizes[loop] // self.tile[loop]) for loop in TILED_LOOPS}
-
 
 class LayerMappingSpec(Strict):
     """A layer in a mapping file. Loops that `tile` leaves out stay whole; `order` leaves out loops

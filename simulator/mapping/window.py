@@ -55,9 +55,9 @@ class Window:
         reach = (self.taps - 1) * self.dilation + 1
         return np.minimum(self.size, (outputs - 1) * self.stride + reach)
 
-    def sums(self, tile: int) -> tuple[int, int]:
-        """Largest and summed input extent of the tiles that cut the outputs every `tile`."""
-        start = np.arange(0, self.outputs, tile)
-        first, last = self.inputs(start, np.minimum(tile, self.outputs - start))
+    def sums(self, tile: int, begin: int, outputs: int) -> tuple[int, int]:
+        """Largest and summed input extent of the tiles that cut `outputs` from `begin` on."""
+        start = np.arange(begin, begin + outputs, tile)
+        first, last = self.inputs(start, np.minimum(tile, begin + outputs - start))
         extents = last - first
         return int(extents.max()), int(extents.sum())

@@ -164,6 +164,18 @@ def test_low_strips_leave_room_to_add_channels_up_on_the_array():
     assert timing(shape, spec=spec)["cycles"] == oy * (load + psums) + c + spec.pipeline_cycles
 
 
+def test_filters_rather_wait_in_a_pe_than_leave_room_for_one_too_many():
+    k, ox = 3, 8
+    slow_psums = {"psum_words_per_cycle": 1, "psum_add_cycles": 0}
+    spec = EYERISS.model_copy(update=slow_psums | {"rows": 1, "cols": 2})
+    shape = shape_of(k=k, ox=ox)
+    array = RowStationaryArray(spec)
+    in_turn, side_by_side = (SetMapping(e=1, p=p, q=1, r=1, t=t) for p, t in ((k, 1), (2, 2)))
+    cycles = [array.cycles_of(shape, PLAIN_WINDOW, way) for way in (in_turn, side_by_side)]
+    assert array.mapping(shape, PLAIN_WINDOW) == in_turn
+    assert cycles[1] - cycles[0] == (2 * 2 - k) * ox
+
+
 def test_a_dilated_filter_makes_an_uneven_cut_the_better_one():
     oy, dilation = 4, 2
     fast = {f"{operand}_words_per_cycle": 64 for operand in ("ifmap", "filter", "psum")}

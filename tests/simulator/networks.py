@@ -17,7 +17,9 @@ SYSTOLIC = {"kind": "systolic", "rows": 8, "cols": 8, "dataflow": "ws", "fold_ov
 WEIGHTS = ("g", "k", "c", "fy", "fx")
 
 
-def chip(array=None, *, on_chip=4096, weights=2048, slots=2, unified=True, ports="1r1w", **dram):
+def chip(
+    array=None, *, on_chip=4096, weights=2048, slots=2, unified=True, ports="1r1w", cores=1, **dram
+):
     """A small chip. unified: inputs and outputs share a buffer, so that feature maps can stay."""
     act = {"size_bytes": on_chip, "banks": 2, "width_bytes": 8, "ports": ports, "slots": slots}
     buffers = [{"name": "act", "holds": ["input", "output", "psum"], **act}]
@@ -36,6 +38,7 @@ def chip(array=None, *, on_chip=4096, weights=2048, slots=2, unified=True, ports
         "cores": [
             {
                 "name": "core",
+                "count": cores,
                 "pe_array": array or SYSTOLIC,
                 "vector_unit": {"lanes": 4},
                 "buffers": buffers,

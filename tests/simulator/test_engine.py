@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from hw_models.floorplan import floorplan
 from hw_models.spec import OPERANDS
+from simulator.allocation.shares import split
 from simulator.engine.conservation import ConservationError, check_beats, check_slots, check_work
 from simulator.engine.deadlock import DeadlockError
 from simulator.engine.engine import Engine
@@ -80,7 +81,7 @@ def assert_laws(workload, done):
         program.tasks["layer"][final], program.tasks["bytes"][final], len(workload.layers)
     )
     for i, layer in enumerate(workload.layers):
-        stays = layer.output in done.lowered.placement.stays
+        stays = layer.output in done.lowered.stays
         assert elements[i] == (0 if stays else layer.output_elements)
     assert_data_is_there(workload, done)
 
@@ -151,6 +152,44 @@ chips = st.builds(
 @given(networks(), chips, st.sampled_from(["latency", "energy", "edp", "dram_bytes"]))
 def test_the_laws_hold_for_random_networks_on_random_chips(workload, spec, objective):
     assert_laws(workload, simulate(workload, spec, objective=objective))
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@given(networks(), chips, st.integers(2, 5))
+def test_the_laws_hold_for_random_networks_split_over_cores(workload, spec, cores):
+    core = spec.cores[0].model_copy(update={"count": cores})
+    several = spec.model_copy(update={"cores": (core,)})
+    allocation = split(workload, floorplan(several))
+    assert_laws(workload, simulate(workload, several, allocation=allocation))
+
+
+def test_unequal_cores_share_a_layer_in_proportion():
+    spec = chip()
+    big = spec.cores[0]
+    small = big.model_copy(
+        update={"name": "small", "pe_array": big.pe_array.model_copy(update={"rows": 4, "cols": 4})}
+    )
+    mixed = spec.model_copy(update={"cores": (big, small)})
+    n = NetworkBuilder()
+    n.conv(n.input(8, 20, 20), 16, taps=3, pad=1)
+    workload = n.build()
+    allocation = split(workload, floorplan(mixed))
+    shares = {share.core: share.ranges["oy"] for share in allocation[0]}
+    assert shares == {0: (0, 16), 1: (16, 20)}  # 64 PEs and 16
+    assert_laws(workload, simulate(workload, mixed, allocation=allocation))
+
+
+def test_two_cores_are_faster_than_one_but_share_the_dram():
+    n = NetworkBuilder()
+    n.conv(n.input(16, 24, 24), 32, taps=3, pad=1)
+    workload = n.build()
+    cycles = {}
+    for cores in (1, 2, 4):
+        spec = chip(cores=cores, on_chip=65536, weights=8192)
+        allocation = split(workload, floorplan(spec))
+        cycles[cores] = simulate(workload, spec, allocation=allocation).result.cycles
+    assert cycles[1] > 1.5 * cycles[2]
+    assert cycles[2] > cycles[4] > cycles[1] / 4
 
 
 def test_the_same_run_twice_has_the_same_times():

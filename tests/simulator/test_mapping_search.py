@@ -8,6 +8,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from hw_models.floorplan import floorplan
+from simulator.allocation.shares import Share
+from simulator.lowering.parts import layer_parts
 from simulator.mapping.candidates import tile_candidates
 from simulator.mapping.mapper import find_mapping
 from simulator.mapping.mapping import LayerMappingSpec
@@ -69,12 +71,16 @@ def conv(k=24, c=20, size=10, taps=3, stride=1, pad=1):
     return n.build().layers[0]
 
 
+def whole(layer):
+    return layer_parts(0, layer, [Share(0)])[0]
+
+
 def plan_for(layer, spec, objective="latency", given=None, capacity=None):
     plan = floorplan(spec)
     core = plan.cores[0]
     free = capacity or {b.index: b.spec.size_bytes for b in core.buffers}
     streams = layer_streams(layer, core, spec.precision)
-    return find_mapping(layer, core, plan, streams, free, objective, given)
+    return find_mapping(whole(layer), core, plan, streams, free, objective, given)
 
 
 @pytest.mark.parametrize("objective", sorted(OBJECTIVES))
@@ -90,7 +96,7 @@ def test_no_other_mapping_is_cheaper_by_the_same_cost(objective):
     }
     cost = figures[objective]
     others = 0
-    for tile in tile_candidates(layer, {"k": 8, "c": 8}, thorough=False)[::9]:
+    for tile in tile_candidates(whole(layer), {"k": 8, "c": 8}, thorough=False)[::9]:
         loops = dict(zip(("b", "g", "k", "c", "oy", "ox"), tile.tolist(), strict=True))
         for order in (("k", "c", "oy", "ox"), ("c", "oy", "ox", "k"), ("oy", "ox", "k", "c")):
             try:
@@ -149,7 +155,7 @@ def test_the_inputs_of_a_tile_are_those_that_its_windows_touch(out, taps, stride
 
 def test_sums_are_over_all_tiles():
     window = Window(size=10, outputs=10, taps=3, pad=1)
-    largest, total = window.sums(4)
+    largest, total = window.sums(4, 0, 10)
     rows = [(0, 5), (3, 9), (7, 10)]
     assert total == sum(high - low for low, high in rows)
     assert largest == max(high - low for low, high in rows)

@@ -8,7 +8,9 @@ from tests.simulator.networks import NetworkBuilder, chip, residual_network
 
 
 def place(workload, spec, least=0):
-    return place_features(workload, floorplan(spec).cores[0], 8, lambda _layer, _buffer: least)
+    users = [{0}] * len(workload.layers)
+    core = floorplan(spec).cores[0]
+    return place_features(workload, core, 8, users, lambda _layer, _buffer: least)
 
 
 def chain(*channels):

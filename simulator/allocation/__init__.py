@@ -1,0 +1,1 @@
+"""Which core computes which part of which layer."""
