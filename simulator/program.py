@@ -32,7 +32,7 @@ TASK_COLUMNS = {
     "bytes": "LOAD, STORE, SEND: bytes moved",
     "macs": "COMPUTE: multiply-accumulates",
     "elements": "COMPUTE on a vector unit and final STORE: output elements made",
-    "slot": "the slot that it fills, -1 for none",
+    "slot": "LOAD, STORE: the slot that it fills or empties, -1 for none",
     "buffer": "LOAD, STORE, SEND: index of the on-chip buffer at its core's end, -1 for none",
     "address": "LOAD, STORE: first DRAM byte",
     "run_bytes": "LOAD, STORE: bytes of one contiguous run",
@@ -61,7 +61,8 @@ class TileProgram:
     tasks, slots: columns (TASK_COLUMNS, SLOT_COLUMNS).
     edges: columns src, dst, dependence.
     slot_uses: columns task, slot: the task holds the slot until it ends (the filler included).
-    trains: columns task, buffer, write, bytes: what a COMPUTE moves through the port of a buffer.
+    trains: columns task, buffer, write, bytes, offset: what a COMPUTE moves through the port of a
+        buffer, and where it lies.
     """
 
     units: tuple[str, ...]

@@ -37,6 +37,9 @@ def command(
     mapping: Annotated[
         Path | None, typer.Option("--mapping", help="Mappings to use instead of the search.")
     ] = None,
+    allocation: Annotated[
+        str, typer.Option("--allocation", help="Which core computes what: single, split, a file.")
+    ] = "single",
     option: Annotated[
         list[str] | None,
         typer.Option("--option", help="KEY=VALUE of the network, e.g. sequence=256. Repeatable."),
@@ -60,6 +63,8 @@ def command(
         network, batch=batch, options=options, skip_unsupported=skip_unsupported
     )
     # Numba takes a second to import; a network that can't be read should not wait for it.
+    from hw_models.floorplan import floorplan
+    from simulator.allocation.file import rule_or_file
     from simulator.mapping.mapping import load_mapping_file
     from simulator.run import simulate
 
@@ -67,6 +72,7 @@ def command(
     if layers:
         workload = workload.slice(*_layer_range(layers, [layer.name for layer in workload.layers]))
     mappings = load_mapping_file(mapping, workload) if mapping else None
+    shares = rule_or_file(allocation, workload, floorplan(spec))
     if out is not None:
         prepare_folder(out, force=force)
     console = Console(stderr=True)
@@ -77,8 +83,14 @@ def command(
             spec,
             objective=objective,
             mappings=mappings,
+            allocation=shares,
             out=out,
-            inputs={"batch": batch, "options": options, "layers": layers},
+            inputs={
+                "batch": batch,
+                "options": options,
+                "layers": layers,
+                "allocation": allocation,
+            },
             progress=lambda ended, total: bar.update(task, completed=ended, total=total),
         )
     for node in workload.skipped:

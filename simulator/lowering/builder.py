@@ -15,7 +15,7 @@ Column = Int64s | int
 
 EDGE_COLUMNS = ("src", "dst", "dependence")
 USE_COLUMNS = ("task", "slot")
-TRAIN_COLUMNS = ("task", "buffer", "write", "bytes")
+TRAIN_COLUMNS = ("task", "buffer", "write", "bytes", "offset")
 DEFAULTS = {"unit": -1, "layer": -1, "operand": -1, "slot": -1, "buffer": -1}
 """Columns of a task that are not 0 unless said otherwise."""
 
@@ -58,13 +58,21 @@ class ProgramBuilder:
         tasks, slots = np.broadcast_arrays(np.atleast_1d(task), np.atleast_1d(slot))
         self._append("slot_uses", tasks.size, {"task": tasks, "slot": slots})
 
-    def add_trains(self, task: Int64s, buffer: int, write: int, moved: Int64s) -> None:
-        """Append operand trains of `moved` bytes each; empty ones are left out."""
+    def add_trains(
+        self, task: Int64s, buffer: int, write: int, moved: Int64s, offset: Int64s
+    ) -> None:
+        """Append operand trains of `moved` bytes each from `offset` on; empty ones are left out."""
         some = moved > 0
         self._append(
             "trains",
             int(some.sum()),
-            {"task": task[some], "buffer": buffer, "write": write, "bytes": moved[some]},
+            {
+                "task": task[some],
+                "buffer": buffer,
+                "write": write,
+                "bytes": moved[some],
+                "offset": offset[some],
+            },
         )
 
     def build(self, plan: Floorplan, layers: tuple[str, ...]) -> TileProgram:

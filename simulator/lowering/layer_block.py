@@ -87,6 +87,7 @@ class LayerBlock:
         self.final = self._final_steps()
         self.grid = TaskGrid(self._present(), builder.task_count)
         self._next_offset: dict[int, int] = {}
+        self._offsets: dict[str, Int64s] = {}
 
     def emit(self) -> tuple[Int64s, Int64s]:
         """Add the block. Returns the tasks whose ends make the output, and their steps."""
@@ -203,9 +204,12 @@ class LayerBlock:
         slot, filler, release: per tile, in order of time; tiles of a slot follow one another.
         """
         base, size, regions, holders = self._slot_offsets(stream)
+        self._offsets[stream.name] = base + self._slot_of_step(stream) * size
         instances = self.builder.add_slots(
             slot.size, {"buffer": stream.buffer, "offset": base + slot * size, "bytes": size}
         )
+        self._note_slots(filler, instances)
+        self._note_slots(release, instances)
         self.builder.add_uses(filler, instances)
         self.builder.add_uses(release, instances)
         order = np.argsort(slot, kind="stable")
@@ -218,6 +222,22 @@ class LayerBlock:
             if regions:
                 self.builder.add_edges(holders[i], filler[at], CREDIT)
                 regions[i].holders = [int(release[last])]
+
+    def _slot_of_step(self, stream: Stream) -> Int64s:
+        """Number of the slot that every step uses of a stream."""
+        if stream.role is Role.WRITE:
+            turn = np.zeros(len(self.steps), dtype=np.int64)
+            turn[self.final] = np.arange(self.final.size) % self.mapping.slots["output"]
+            return turn
+        return self.kept[stream.name].slot
+
+    def _note_slots(self, tasks: Int64s, slots: Int64s) -> None:
+        """Say in the columns of transfers which slot they fill or empty."""
+        columns = self.grid.columns
+        columns.setdefault("slot", np.full(self.grid.count, -1, dtype=np.int64))
+        rows = tasks - self.grid.first
+        moves = columns["kind"][rows] != COMPUTE
+        columns["slot"][rows[moves]] = slots[moves]
 
     def _emit_read(self, stream: Stream) -> None:
         kept, load, compute = (
@@ -254,7 +274,7 @@ class LayerBlock:
         self.builder.add_edges(grid["compute"][away], grid["spill"][away], DATA)
 
     def _emit_output(self, stream: Stream) -> None:
-        slot = np.arange(self.final.size) % self.mapping.slots["output"]
+        slot = self._slot_of_step(stream)[self.final]
         filler, release = self.grid[self._finish][self.final], self.grid["store"][self.final]
         self._hold_slots(stream, slot, filler, release)
 
@@ -285,10 +305,28 @@ class LayerBlock:
                 # Sums begun by an earlier tile along c are read back by this one.
                 continues = self._occurred_before(self.psum)
                 again = continues * (-(-self.outputs * psum_bits // 8))
-            self.builder.add_trains(compute, buffer, direction, moved + again)
+            offset = self._train_offset(buffer, direction)
+            self.builder.add_trains(compute, buffer, direction, moved + again, offset)
         for (buffer, direction), moved in self.costs.post_port_bytes.items():
-            posts = self.grid["post"][self.final]
-            self.builder.add_trains(posts, buffer, direction, moved[self.final])
+            posts, offset = self.grid["post"], self._train_offset(buffer, direction)
+            at = self.final
+            self.builder.add_trains(posts[at], buffer, direction, moved[at], offset[at])
+
+    def _train_offset(self, buffer: int, direction: int) -> Int64s:
+        """Where the words lie that a computation reads from or writes to a buffer, at every step.
+
+        Of several operands that share the buffer, the first stands for all.
+        """
+        other = Role.WRITE if direction == PORT_READ else Role.READ
+        for stream in (*self.reads, *([self.psum] if self.psum else []), self.output):
+            if stream.buffer != buffer or stream.role is other:
+                continue
+            if stream.name in self._offsets:
+                return self._offsets[stream.name]
+            if stream.resident:
+                low = self.state.tensors.stayers[stream.tensor].region.low
+                return np.full(len(self.steps), low)
+        return np.zeros(len(self.steps), dtype=np.int64)
 
     def _occurred_before(self, stream: Stream) -> Bools:
         return self.kept[stream.name].previous >= 0
