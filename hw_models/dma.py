@@ -24,22 +24,22 @@ TRANSFER = CAUSE["busy/transfer"]
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One server of a route. first_row: the row of the engine's lane 0 there.
+    """One server of a route.
 
-    pace: (num, den) ticks between beats, (0, 1) when all are available at once.
+    first_row: the row of the engine's lane 0 there. offset_cycles: from the start of a transfer to
+    its first beat there.
     """
 
     server: KernelServer
     first_row: int
-    pace: tuple[int, int]
+    offset_cycles: int
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The way of a transfer. latency_cycles: from its start to its first beat at every server."""
+    """The way of a transfer; without legs it takes no time."""
 
     legs: tuple[Leg, ...]
-    latency_cycles: int
 
 
 _LastLeg = tuple[int, int, Any, Sequence[int]]
@@ -50,7 +50,7 @@ _NOTHING_YET: _LastLeg = (-1, 0, None, ())
 class DmaEngine:
     """Moves the tiles of one operand: up to `lanes` transfers at a time, started in program order.
 
-    moves: per task, its route and the beats on each leg of the route.
+    moves: per task, its route and the job on each leg of the route, without its release.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class DmaEngine:
         unit: int,
         tasks: Sequence[int],
         lanes: int,
-        moves: Mapping[int, tuple[Route, Sequence[int]]],
+        moves: Mapping[int, tuple[Route, Sequence[Sequence[int]]]],
         board: Scoreboard,
         ledger: Ledger,
     ) -> None:
@@ -106,12 +106,13 @@ class DmaEngine:
         if not self._in_flight:
             self._busy_since = now
         self._in_flight += 1
-        route, counts = self.moves[task]
+        route, jobs = self.moves[task]
         self._legs_left[lane] = len(route.legs)
         self._last[lane] = _NOTHING_YET
-        release = now + route.latency_cycles
-        for leg, beats in zip(route.legs, counts, strict=True):
-            leg.server.submit(leg.first_row + lane, task, (beats, release, *leg.pace))
+        for leg, job in zip(route.legs, jobs, strict=True):
+            leg.server.submit(leg.first_row + lane, task, (now + leg.offset_cycles, *job))
+        if not route.legs:
+            self._end(lane, task)
 
     def _leg_is_done(
         self, lane: int, leg: int, server: KernelServer, task: int, ticks: Sequence[int]

@@ -1,7 +1,8 @@
-"""The units of a chip by name and number: those that execute tasks, and the servers they use.
+"""The units of a chip that execute tasks, and its buffers, by name and number.
 
 Lowering names the units that it gives tasks to, the engine builds a process for each, the ledger
-has an entry for each; all three take the numbers from here.
+has an entry for each; all three take the numbers from here. What lies between them (ports, links,
+channels) is numbered after them, by the model of the memory system.
 """
 
 from __future__ import annotations
@@ -25,13 +26,11 @@ DMA_OF: dict[Operand, Operand] = {
 
 @dataclass(frozen=True, slots=True)
 class BufferPlan:
-    """A buffer of one core: its number on the chip and the ledger units of its ports."""
+    """A buffer of one core, with its number on the chip."""
 
     index: int
     name: str
     spec: BufferSpec
-    read_unit: int
-    write_unit: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +52,12 @@ class CorePlan:
 
 @dataclass(frozen=True, slots=True)
 class Floorplan:
-    """All units of a chip. units: name by number; buffers: name by number."""
+    """All units of a chip that execute tasks. units, buffers: name by number."""
 
     chip: ChipSpec
     cores: tuple[CorePlan, ...]
     units: tuple[str, ...]
     buffers: tuple[str, ...]
-    dram: int
-    noc: int
 
     def core_peak_macs(self, core: int) -> int:
         """Multiply-accumulates a cycle of one core."""
@@ -86,8 +83,7 @@ def floorplan(chip: ChipSpec) -> Floorplan:
         _core(index, name, spec, units, buffers)
         for index, (name, spec) in enumerate(_core_names(chip))
     )
-    dram, noc = _number(units, "dram"), _number(units, "noc")
-    return Floorplan(chip, cores, tuple(units), tuple(buffers), dram, noc)
+    return Floorplan(chip, cores, tuple(units), tuple(buffers))
 
 
 def _core_names(chip: ChipSpec) -> list[tuple[str, CoreSpec]]:
@@ -103,19 +99,10 @@ def _core(index: int, name: str, spec: CoreSpec, units: list[str], buffers: list
     vector_unit = _number(units, f"{name}.vector_unit")
     dma = {operand: _number(units, f"{name}.dma_{operand}") for operand in DMA_OPERANDS}
     plans = tuple(
-        _buffer(f"{name}.{buffer.name}", buffer, units, buffers) for buffer in spec.buffers
+        BufferPlan(_number(buffers, f"{name}.{buffer.name}"), f"{name}.{buffer.name}", buffer)
+        for buffer in spec.buffers
     )
     return CorePlan(index, name, spec, pe_array, vector_unit, dma, plans)
-
-
-def _buffer(name: str, spec: BufferSpec, units: list[str], buffers: list[str]) -> BufferPlan:
-    index = _number(buffers, name)
-    if spec.ports == "1r1w":
-        return BufferPlan(
-            index, name, spec, _number(units, f"{name}.read"), _number(units, f"{name}.write")
-        )
-    port = _number(units, f"{name}.port")
-    return BufferPlan(index, name, spec, port, port)
 
 
 def _number(names: list[str], name: str) -> int:

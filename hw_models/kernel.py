@@ -25,7 +25,8 @@ class Kernel:
     """A kernel with its state.
 
     state: int64, any shape, everything that the kernel remembers. rows: places for jobs, numbered
-    from 1. job_columns: numbers that describe a job, after its row. cycles_per_tick: chip cycles.
+    from 1. job_columns: numbers that describe a job, after its row; the first is the chip cycle
+    from which on it may be served. cycles_per_tick: chip cycles.
     window_causes: causes of the ticks of a unit, in the order of the counts in the log; job_causes:
     of the ticks of a job, in the order in which `serve` returns them. units: ledgers (banks, links,
     channels) that the kernel keeps.

@@ -49,8 +49,8 @@ class PortCauses:
 
 
 def port_kernel(owners: Sequence[int], cycles_per_tick: Fraction, causes: PortCauses) -> Kernel:
-    """A port at tick 0. owners: the core of each row. A job is beats, release (a chip cycle),
-    pace_num, pace_den."""
+    """A port at tick 0. owners: the core of each row. A job is release (a chip cycle),
+    beats, pace_num, pace_den."""
     state = np.zeros((1 + len(owners), COLUMNS), dtype=np.int64)
     state[1:, OWNER] = owners
     state[0, CYCLES], state[0, TICKS] = cycles_per_tick.numerator, cycles_per_tick.denominator
@@ -194,7 +194,7 @@ def _run(state, until):
 
 @njit(cache=True)
 def serve(state, ahead, log, cycle, commit, inbox, arrivals):
-    """The contract of `hw_models.kernel.Kernel`; inbox: row, beats, release, pace_num, pace_den."""
+    """The contract of `hw_models.kernel.Kernel`; inbox: row, release, beats, pace_num, pace_den."""
     cycles, ticks = state[0, CYCLES], state[0, TICKS]
     before = state[0, NOW]
     if commit:
@@ -210,8 +210,8 @@ def serve(state, ahead, log, cycle, commit, inbox, arrivals):
     for i in range(arrivals):
         row = inbox[i, 0]
         state[row, ACTIVE] = 1
-        state[row, REMAINING] = inbox[i, 1]
-        state[row, RELEASE] = -(-inbox[i, 2] * ticks // cycles)
+        state[row, RELEASE] = -(-inbox[i, 1] * ticks // cycles)
+        state[row, REMAINING] = inbox[i, 2]
         state[row, PACE_NUM] = inbox[i, 3]
         state[row, PACE_DEN] = inbox[i, 4]
         state[row, ISSUED] = 0

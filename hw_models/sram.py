@@ -43,8 +43,8 @@ checkpoint; IDLE: those without one."""
 def sram_kernel(banks: int, ports: int, classes: Sequence[int]) -> Kernel:
     """A buffer (or the read or write side of one) at cycle 0.
 
-    ports: of each bank. classes: of each row, 0 chooses before 1. A job is its first word, words,
-    lanes (at most banks), release, pace_num, pace_den.
+    ports: of each bank. classes: of each row, 0 chooses before 1. A job is release, its first word,
+    words, lanes (at most banks), pace_num, pace_den.
     """
     words = -(-banks // BITS)
     columns = max(MASK + words, PLANES * words)
@@ -261,7 +261,7 @@ def _log_windows(state, log):
 
 @njit(cache=True)
 def serve(state, ahead, log, cycle, commit, inbox, arrivals):
-    """The contract of `hw_models.kernel.Kernel`; inbox: row, first word, words, lanes, release,
+    """The contract of `hw_models.kernel.Kernel`; inbox: row, release, first word, words, lanes,
     pace_num, pace_den."""
     before = state[0, NOW]
     if commit:
@@ -277,8 +277,8 @@ def serve(state, ahead, log, cycle, commit, inbox, arrivals):
         kind = state[row, CLASS]
         state[row] = 0
         state[row, CLASS], state[row, ACTIVE] = kind, 1
-        state[row, NEXT_WORD], state[row, WORDS_LEFT] = inbox[i, 1], inbox[i, 2]
-        state[row, LANES], state[row, RELEASE] = inbox[i, 3], inbox[i, 4]
+        state[row, RELEASE], state[row, NEXT_WORD] = inbox[i, 1], inbox[i, 2]
+        state[row, WORDS_LEFT], state[row, LANES] = inbox[i, 3], inbox[i, 4]
         state[row, PACE_NUM], state[row, PACE_DEN] = inbox[i, 5], inbox[i, 6]
     jobs = 0
     for row in range(2, state.shape[0]):
@@ -296,10 +296,10 @@ class PlainTrain(NamedTuple):
 
     arrival: int
     row: int
+    release: int
     first_word: int
     words: int
     lanes: int
-    release: int
     pace_num: int
     pace_den: int
 

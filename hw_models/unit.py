@@ -41,12 +41,11 @@ class Scoreboard(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Train:
-    """Operands that a computation moves through a port while it runs."""
+    """Operands that a computation moves through a port while it runs. job: without its release."""
 
     server: KernelServer
     row: int
-    beats: int
-    pace: tuple[int, int]
+    job: tuple[int, ...]
 
 
 class ComputeUnit:
@@ -99,7 +98,7 @@ class ComputeUnit:
         trains = self.trains.get(task, ())
         self._trains_left = len(trains)
         for train in trains:
-            train.server.submit(train.row, task, (train.beats, start, *train.pace))
+            train.server.submit(train.row, task, (start, *train.job))
 
     def train_is_through(self, _task: int, ticks: Sequence[int]) -> None:
         """Hear from a port that a train of the current task is through."""

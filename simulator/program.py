@@ -86,6 +86,13 @@ class TileProgram:
             # Row order is then a topological order, so that replay can run in one pass.
             raise ValueError("an edge must lead from an earlier row to a later one")
 
+    def buffer_offsets(self, tasks: Int64s) -> Int64s:
+        """Where in its buffer the slot of each transfer begins; 0 for one without a slot."""
+        slot = self.tasks["slot"][tasks]
+        offsets = np.zeros(tasks.size, dtype=np.int64)
+        offsets[slot >= 0] = self.slots["offset"][slot[slot >= 0]]
+        return offsets
+
     def tasks_of(self, unit: int) -> Int64s:
         """Rows of a unit in the order in which it executes them."""
         return np.flatnonzero(self.tasks["unit"] == unit)

@@ -93,7 +93,7 @@ def summarise(
         tasks=len(lowered.program),
         events=run.events,
         layers=layers,
-        units={name: run.ledger.unit_cycles(name) for name in plan.units},
+        units={name: run.ledger.unit_cycles(name) for name in run.ledger.units},
         peak_bytes=dict(zip(plan.buffers, run.peak_bytes.tolist(), strict=True)),
     )
 

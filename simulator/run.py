@@ -42,6 +42,7 @@ def simulate(
     objective: str = "latency",
     mappings: Mapping[str, LayerMappingSpec] | None = None,
     allocation: Allocation | None = None,
+    memory: str = "simple",
     out: Path | None = None,
     inputs: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
@@ -49,22 +50,25 @@ def simulate(
     """Simulate a network on a chip; with `out`, write trace, result and mapping to that folder.
 
     objective: what the mapping search minimises. mappings: by layer name, instead of the search.
-    allocation: which core computes what; by default all on the first core. inputs: what the
-    manifest shall say of where network and chip come from. progress: called with tasks ended and
-    tasks in all. Raises InputError for a layer that fits in no legal tiling.
+    allocation: which core computes what; by default every
+    layer divided over all cores. memory: the model of
+    the memory system. inputs: what the manifest shall say of where network and chip come from.
+    progress: called with tasks ended and tasks in all. Raises InputError for a layer that fits in
+    no legal tiling.
     """
     lowered = lower(workload, chip, objective, mappings, allocation)
     check_work(lowered.program, workload, chip.precision)
     counters = action_counters(lowered.program, lowered.plan, workload)
     if out is None:
-        run = Engine(lowered.program, lowered.plan).run(progress)
+        run = Engine(lowered.program, lowered.plan, None, memory).run(progress)
         return Simulation(summarise(lowered, workload, run, counters), lowered, run)
-    words = words_of(lowered.plan, lowered.program) | _counter_words(counters)
-    manifest = _manifest(workload, chip, objective, inputs or {})
+    words = words_of(lowered.plan, lowered.program, memory) | _counter_words(counters)
+    options = {"objective": objective, "memory": memory}
+    manifest = _manifest(workload, chip, options | dict(inputs or {}))
     with Recorder(out, words, manifest) as recorder:
         write_text(out / MAPPING, dump_mappings({n: p.mapping for n, p in lowered.plans.items()}))
         recorder.write("counters", _counter_columns(counters, words))
-        run = Engine(lowered.program, lowered.plan, recorder).run(progress)
+        run = Engine(lowered.program, lowered.plan, recorder, memory).run(progress)
         result = summarise(lowered, workload, run, counters)
         write_text(out / RESULT, json.dumps(result.as_dict(), indent=2) + "\n")
         recorder.complete({"cycles": run.cycles, "tasks": len(lowered.program)})
@@ -78,9 +82,7 @@ def write_text(path: Path, text: str) -> None:
     partial.replace(path)
 
 
-def _manifest(
-    workload: Workload, chip: ChipSpec, objective: str, inputs: Mapping[str, Any]
-) -> dict[str, Any]:
+def _manifest(workload: Workload, chip: ChipSpec, inputs: Mapping[str, Any]) -> dict[str, Any]:
     described = repr((workload.tensors, workload.layers)).encode()
     return {
         "tilesim": version("tilesim"),
@@ -89,7 +91,6 @@ def _manifest(
         "chip": chip.name,
         "chip_sha256": hashlib.sha256(chip.model_dump_json().encode()).hexdigest(),
         "chip_spec": chip.model_dump(mode="json"),
-        "objective": objective,
         "seed": None,
         "skipped_nodes": list(workload.skipped),
         **inputs,

@@ -126,6 +126,6 @@ def _check_cover(place: str, shares: Sequence[Share], layer: Layer) -> None:
         if i < j and all(a[n][0] < b[n][1] and b[n][0] < a[n][1] for n in SPLIT_LOOPS):
             raise InputError(f"{place}: ranges {i} and {j} must not overlap")
     total = sum(prod(high - low for low, high in span.values()) for span in spans)
-    whole = prod(sizes[loop] for loop in SPLIT_LOOPS)
-    if total != whole:
-        raise InputError(f"{place}: ranges must cover all of the layer, not {total} of {whole}")
+    needed = prod(sizes[loop] for loop in SPLIT_LOOPS)
+    if total != needed:
+        raise InputError(f"{place}: ranges must cover all of the layer, not {total} of {needed}")

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from simulator.engine.fabric import MEMORIES
 from simulator.workload.source import load_network
 from traces.errors import InputError
 
@@ -39,7 +40,10 @@ def command(
     ] = None,
     allocation: Annotated[
         str, typer.Option("--allocation", help="Which core computes what: single, split, a file.")
-    ] = "single",
+    ] = "split",
+    memory: Annotated[
+        str, typer.Option("--memory", help=f"Model of the memory system: {', '.join(MEMORIES)}.")
+    ] = "simple",
     option: Annotated[
         list[str] | None,
         typer.Option("--option", help="KEY=VALUE of the network, e.g. sequence=256. Repeatable."),
@@ -58,6 +62,8 @@ def command(
     """Simulate a network on a chip and say where its cycles went."""
     if objective not in OBJECTIVES:
         raise InputError(f"--objective must be one of {', '.join(OBJECTIVES)}, not {objective!r}")
+    if memory not in MEMORIES:
+        raise InputError(f"--memory must be one of {', '.join(MEMORIES)}, not {memory!r}")
     options = _options(option or [])
     workload = load_network(
         network, batch=batch, options=options, skip_unsupported=skip_unsupported
@@ -84,6 +90,7 @@ def command(
             objective=objective,
             mappings=mappings,
             allocation=shares,
+            memory=memory,
             out=out,
             inputs={
                 "batch": batch,

@@ -14,15 +14,16 @@ import simpy
 from hw_models.clock import CycleEnvironment
 from hw_models.dma import DmaEngine
 from hw_models.floorplan import Floorplan
-from hw_models.port import port_kernel
-from hw_models.server import KernelServer
 from hw_models.spec import OPERANDS
 from hw_models.unit import ComputeUnit
 from simulator.engine.conservation import check_beats, check_slots
 from simulator.engine.deadlock import DeadlockError, describe_deadlock
 from simulator.engine.explain import Explainer
+from simulator.engine.fabric.fabric import Fabric
+from simulator.engine.fabric.ideal import IdealFabric
+from simulator.engine.fabric.simple import SimpleFabric
 from simulator.engine.scoreboard import Scoreboard
-from simulator.engine.wiring import RoutePlan, TrainPlan, dma_routes, server_plans, transfer_beats
+from simulator.engine.wiring import ledger_names, wire
 from simulator.program import Int64s, TileProgram
 from traces.ledger import Batch, Ledger
 from traces.recorder import Recorder
@@ -55,11 +56,15 @@ class EngineRun:
     seconds: float
 
 
-def words_of(plan: Floorplan, program: TileProgram) -> dict[str, Sequence[str]]:
+FABRICS: dict[str, Callable[[Floorplan], Fabric]] = {"ideal": IdealFabric, "simple": SimpleFabric}
+"""The models of the memory system by name."""
+
+
+def words_of(plan: Floorplan, program: TileProgram, memory: str) -> dict[str, Sequence[str]]:
     """The words of the trace's dictionary columns, in the order of the program's codes."""
     return {
         "kind": TASK_KINDS,
-        "unit": plan.units,
+        "unit": ledger_names(plan, FABRICS[memory](plan)),
         "layer": program.layers,
         "operand": OPERANDS,
         "buffer": plan.buffers,
@@ -72,12 +77,18 @@ class Engine:
     """One run of a program on a chip. Build it, call `run` once."""
 
     def __init__(
-        self, program: TileProgram, plan: Floorplan, recorder: Recorder | None = None
+        self,
+        program: TileProgram,
+        plan: Floorplan,
+        recorder: Recorder | None = None,
+        memory: str = "simple",
     ) -> None:
         self.program, self.plan, self.recorder = program, plan, recorder
+        self.fabric = FABRICS[memory](plan)
+        self.names = ledger_names(plan, self.fabric)
         self.env = CycleEnvironment()
         self.ledger = Ledger(
-            plan.units, self._write_intervals, keep=plan.compute_units, resolve=self._explain
+            self.names, self._write_intervals, keep=plan.compute_units, resolve=self._explain
         )
         self._ended: list[int] = []
         self.board = Scoreboard(self.env, program, self.ledger, self._ended.append)
@@ -102,7 +113,7 @@ class Engine:
             server.finish()
         self.ledger.finish(cycles)
         ready, start, end, blocker = (np.array(c, dtype=np.int64) for c in self._task_times())
-        check_beats({s.name: s.beats_served for s in self.servers.values()}, self._beats_due)
+        check_beats({s.name: s.beats_served for s in self.servers.values()}, self._due)
         peak = check_slots(self.program, self.plan, start, end)
         return EngineRun(
             cycles, ready, start, end, blocker, self.ledger, peak, self.events, seconds
@@ -132,63 +143,24 @@ class Engine:
             gc.unfreeze()
             self.events = events
 
-    # -- construction
-
     def _build(self) -> None:
-        plans = server_plans(self.plan)
-        routes = {
-            (core.index, operand): dma_routes(self.plan, core, operand, plans)
-            for core in self.plan.cores
-            for operand in core.dma
-        }
-        trains = TrainPlan.claim(self.program, self.plan, plans)
-        self.servers = {
-            unit: KernelServer(
-                self.env,
-                self.plan.units[unit],
-                port_kernel(server.owners, server.cycles_per_tick, server.causes),
-                self.ledger,
-                [unit],
-            )
-            for unit, server in plans.items()
-        }
-        self.explainer = Explainer(self.program, self.servers)
-        self._beats_due = dict.fromkeys((s.name for s in self.servers.values()), 0)
-        self._build_compute_units(trains)
-        for core in self.plan.cores:
-            for operand, unit in core.dma.items():
-                self._build_dma(unit, core.spec.dma.outstanding, routes[core.index, operand])
-
-    def _build_compute_units(self, plan: TrainPlan) -> None:
+        wiring = wire(self.program, self.plan, self.fabric, self.env, self.ledger)
+        self.servers, self._due = wiring.servers, wiring.due
+        self.explainer = Explainer(self.program.tasks, self.servers.values(), len(self.names))
         cycles = self.program.tasks["cycles"].tolist()
-        trains = plan.build(self.program, self.servers)
-        for train in (train for several in trains.values() for train in several):
-            self._beats_due[train.server.name] += train.beats
         units = {}
         for unit in self.plan.compute_units:
             tasks = self.program.tasks_of(unit).tolist()
             units[unit] = ComputeUnit(
-                self.env, unit, tasks, cycles, trains, self.board, self.ledger
+                self.env, unit, tasks, cycles, wiring.trains, self.board, self.ledger
             )
-        for (unit, _, _), (server, row) in plan.rows.items():
-            self.servers[server.unit].connect(row, units[unit].train_is_through)
-
-    def _build_dma(self, unit: int, lanes: int, plans: dict[tuple[int, int], RoutePlan]) -> None:
-        tasks = self.program.tasks_of(unit)
-        kinds = self.program.tasks["kind"][tasks].tolist()
-        buffers = self.program.tasks["buffer"][tasks].tolist()
-        built = {key: plan.build(self.servers) for key, plan in plans.items()}
-        beats = {key: transfer_beats(self.program, tasks, r.legs) for key, r in plans.items()}
-        moves = {
-            task: (built[key], beats[key][i])
-            for i, (task, key) in enumerate(
-                zip(tasks.tolist(), zip(kinds, buffers, strict=True), strict=True)
-            )
-        }
-        for route, counts in moves.values():
-            for leg, count in zip(route.legs, counts, strict=True):
-                self._beats_due[leg.server.name] += count
-        DmaEngine(self.env, unit, tasks.tolist(), lanes, moves, self.board, self.ledger)
+        for server, row, unit in wiring.listeners:
+            server.connect(row, units[unit].train_is_through)
+        for core in self.plan.cores:
+            for unit in core.dma.values():
+                tasks = self.program.tasks_of(unit).tolist()
+                lanes, moves = core.spec.dma.outstanding, wiring.moves[unit]
+                DmaEngine(self.env, unit, tasks, lanes, moves, self.board, self.ledger)
 
     # -- recording
 

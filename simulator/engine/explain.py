@@ -8,7 +8,7 @@ exactly when the one after it could start, so the pieces leave no gap. Rules: LE
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from hw_models.clock import TickClock
 from hw_models.server import KernelServer, shares
-from simulator.program import LOAD, SEND, STORE, TileProgram
+from simulator.program import LOAD, SEND, STORE
 from traces.ledger import COLUMNS, WAIT, WORK, Batch
 from traces.schema import CAUSE
 
@@ -26,8 +26,8 @@ Int64s = NDArray[np.int64]
 DEPENDENCY = CAUSE["stall/dependency"]
 OUTPUT_CREDIT = CAUSE["stall/output_credit"]
 BUSY_COMPUTE, BUSY_FILL = CAUSE["busy/compute"], CAUSE["busy/fill"]
-JOB_COUNTS = 4
-"""Ticks that are kept of a transfer, at most; a kernel with fewer leaves the last ones 0."""
+JOB_COUNTS = 8
+"""Ticks that are kept of a transfer: the first of its kernel's causes, zeros, the last of them."""
 
 
 class TaskTimes(NamedTuple):
@@ -48,12 +48,16 @@ class TaskTimes(NamedTuple):
 class Explainer:
     """Turns deferred rows into intervals with causes."""
 
-    def __init__(self, program: TileProgram, servers: Mapping[int, KernelServer]) -> None:
-        self.kind, self.fill = program.tasks["kind"], program.tasks["fill_cycles"]
-        self.causes = np.zeros((len(program.units), JOB_COUNTS), dtype=np.int64)
-        self.rates = np.ones((len(program.units), 2), dtype=np.int64)
-        for unit, server in servers.items():
-            self.causes[unit, : len(server.kernel.job_causes)] = server.kernel.job_causes
+    def __init__(
+        self, tasks: Mapping[str, Int64s], servers: Iterable[KernelServer], units: int
+    ) -> None:
+        self.kind, self.fill = tasks["kind"], tasks["fill_cycles"]
+        self.causes = np.zeros((units, JOB_COUNTS), dtype=np.int64)
+        self.rates = np.ones((units, 2), dtype=np.int64)
+        for server in servers:
+            unit, causes = server.units[0], server.kernel.job_causes
+            self.causes[unit, : len(causes) - 1] = causes[:-1]
+            self.causes[unit, -1] = causes[-1]
             self.rates[unit] = server.clock.numerator, server.clock.denominator
 
     def expand(self, batch: Batch, times: TaskTimes) -> Batch:

@@ -74,7 +74,8 @@ class Scoreboard:
         """Which server a transfer ended on last, and what its ticks there went into."""
         self._server[task] = server.units[0]
         at = task * JOB_COUNTS
-        for i, n in enumerate(ticks):
+        *first, self._ticks[at + JOB_COUNTS - 1] = ticks
+        for i, n in enumerate(first):
             self._ticks[at + i] = n
 
     def end(self, task: int) -> None:

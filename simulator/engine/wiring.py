@@ -1,123 +1,95 @@
-"""How the processes of a chip are wired for a program: server rows, DMA routes, operand trains.
-
-A server row holds one job at a time, so every requester gets rows of its own: a DMA engine one per
-lane on each server of its routes, a compute unit one per operand train. Rules: DMA-2, SRAM-1.
-"""
+"""Wiring a program to a memory system: rows claimed, servers built, jobs of tasks prepared."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hw_models.clock import CycleEnvironment
 from hw_models.dma import Leg, Route
 from hw_models.floorplan import DMA_OF, BufferPlan, CorePlan, Floorplan
-from hw_models.port import PortCauses
 from hw_models.server import KernelServer
-from hw_models.spec import Operand, ns_to_chip_cycles_ceil
+from hw_models.spec import Operand
 from hw_models.unit import Train
+from simulator.engine.fabric.fabric import Fabric, Stage
+from simulator.engine.fabric.resource import COMPUTE_CLASS, Int64s, Job, OperandPort, Resource
+from simulator.lowering.addresses import RUN_COLUMNS
 from simulator.program import LOAD, STORE, TileProgram
+from traces.ledger import Ledger
 
-UNPACED = (0, 1)
-
-
-DRAM_CAUSES = PortCauses(
-    ("busy/transfer", "stall/dram_latency", "idle/no_work"),
-    ("stall/dram_bandwidth", "stall/dram_bandwidth", "stall/dram_queue", "stall/dram_latency"),
-)
-NOC_CAUSES = PortCauses(
-    ("busy/transfer", "stall/operand_wait", "idle/no_work"),
-    ("stall/noc_bandwidth", "stall/noc_contention", "stall/noc_contention", "stall/operand_wait"),
-)
-SRAM_CAUSES = PortCauses(
-    ("busy/transfer", "stall/operand_wait", "idle/no_work"),
-    ("stall/sram_bandwidth", "stall/bank_conflict", "stall/bank_conflict", "stall/operand_wait"),
-)
+Moves = dict[int, tuple[Route, tuple[Job, ...]]]
+"""Per transfer, its route and its jobs there."""
 
 
 @dataclass(frozen=True, slots=True)
-class ServerPlan:
-    """A server before it is built. bytes_per_beat: moved in one tick of cycles_per_tick cycles."""
+class Wiring:
+    """A program on the servers of a memory system.
 
-    unit: int
-    cycles_per_tick: Fraction
-    bytes_per_beat: int
-    causes: PortCauses
-    owners: list[int] = field(default_factory=list)
+    servers: by name. moves: per DMA unit. trains: per computation. listeners: (server, row, compute
+    unit) to be told of the end of trains. due: what every server must serve in all.
+    """
 
-    @property
-    def bytes_per_cycle(self) -> Fraction:
-        """Peak rate."""
-        return self.bytes_per_beat / self.cycles_per_tick
-
-    def claim(self, owner: int, rows: int) -> int:
-        """Reserve rows for a requester of a core; returns the first."""
-        first = 1 + len(self.owners)
-        self.owners.extend([owner] * rows)
-        return first
-
-
-def server_plans(plan: Floorplan) -> dict[int, ServerPlan]:
-    """Every server of a chip, by unit, still without rows."""
-    chip = plan.chip
-    granule = chip.dram.granule_bytes
-    plans = [
-        ServerPlan(plan.dram, granule / chip.dram_bytes_per_cycle, granule, DRAM_CAUSES),
-        ServerPlan(plan.noc, Fraction(1), chip.noc.width_bytes, NOC_CAUSES),
-    ]
-    for core in plan.cores:
-        for buffer in core.buffers:
-            rate = Fraction(1, 2) if buffer.spec.ports == "2rw" else Fraction(1)
-            plans += [
-                ServerPlan(unit, rate, buffer.spec.bytes_per_cycle, SRAM_CAUSES)
-                for unit in sorted({buffer.read_unit, buffer.write_unit})
-            ]
-    return {server.unit: server for server in plans}
+    servers: dict[str, KernelServer]
+    moves: dict[int, Moves]
+    trains: dict[int, list[Train]]
+    listeners: list[tuple[KernelServer, int, int]]
+    due: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class LegPlan:
-    """One server of a route before it is built; see `hw_models.dma.Leg`."""
-
-    server: ServerPlan
+class _Leg:
+    stage: Stage
     first_row: int
-    pace: tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class RoutePlan:
-    """The way of a transfer between DRAM and a buffer, before its servers are built."""
+def wire(
+    program: TileProgram, plan: Floorplan, fabric: Fabric, env: CycleEnvironment, ledger: Ledger
+) -> Wiring:
+    """Claim rows for everybody, then build the servers and the jobs."""
+    ways = {
+        core.dma[operand]: _claim_ways(fabric, core, operand)
+        for core in plan.cores
+        for operand in core.dma
+    }
+    rows = _claim_trains(program, plan, fabric)
+    servers: dict[str, KernelServer] = {}
+    first_ledger = len(plan.units)
+    for resource in fabric.resources:
+        ledgers = range(first_ledger, first_ledger + len(resource.ledgers))
+        first_ledger = ledgers.stop
+        servers[resource.name] = KernelServer(env, resource.name, resource.build(), ledger, ledgers)
+    due = dict.fromkeys(servers, 0)
+    moves = {unit: _moves(program, unit, legs, servers, due) for unit, legs in ways.items()}
+    trains = _trains(program, rows, servers, due)
+    listeners = [(servers[port.name], row, unit) for (unit, _, _), (port, row) in rows.items()]
+    return Wiring(servers, moves, trains, listeners, due)
 
-    legs: tuple[LegPlan, ...]
-    latency_cycles: int
 
-    def build(self, servers: dict[int, KernelServer]) -> Route:
-        """The route over the built servers."""
-        legs = (Leg(servers[leg.server.unit], leg.first_row, leg.pace) for leg in self.legs)
-        return Route(tuple(legs), self.latency_cycles)
+def ledger_names(plan: Floorplan, fabric: Fabric) -> tuple[str, ...]:
+    """Names of all ledger entries: executing units, then what the servers keep."""
+    return (*plan.units, *(name for resource in fabric.resources for name in resource.ledgers))
 
 
-def dma_routes(
-    plan: Floorplan, core: CorePlan, operand: Operand, servers: dict[int, ServerPlan]
-) -> dict[tuple[int, int], RoutePlan]:
-    """Routes of the DMA engine of an operand: (task kind, buffer) -> route. Claims their rows."""
-    lanes = core.spec.dma.outstanding
-    rows = {unit: servers[unit].claim(core.index, lanes) for unit in (plan.dram, plan.noc)}
-    latency = plan.chip.noc.latency_cycles + ns_to_chip_cycles_ceil(
-        plan.chip.dram.latency_ns, plan.chip.clock_ghz
-    )
-    routes = {}
+def _claim_ways(
+    fabric: Fabric, core: CorePlan, operand: Operand
+) -> dict[tuple[int, int], list[_Leg]]:
+    """Ways of a DMA engine by (kind, buffer), a row for every lane on each server."""
+    rows: dict[str, int] = {}
+    ways = {}
     for buffer in _buffers_of(core, operand):
-        for kind, unit in ((LOAD, buffer.write_unit), (STORE, buffer.read_unit)):
-            if unit not in rows:
-                rows[unit] = servers[unit].claim(core.index, lanes)
-            way = [servers[u] for u in (plan.dram, plan.noc, unit)]
-            slowest = min(server.bytes_per_cycle for server in way)
-            legs = tuple(LegPlan(s, rows[s.unit], _pace(s, slowest)) for s in way)
-            routes[kind, buffer.index] = RoutePlan(legs, latency)
-    return routes
+        for kind, way in (
+            (LOAD, fabric.load_way(core, buffer)),
+            (STORE, fabric.store_way(core, buffer)),
+        ):
+            for stage in way:
+                if stage.resource.name not in rows:
+                    claimed = stage.resource.claim(core.index, core.spec.dma.outstanding)
+                    rows[stage.resource.name] = claimed
+            ways[kind, buffer.index] = [_Leg(stage, rows[stage.resource.name]) for stage in way]
+    return ways
 
 
 def _buffers_of(core: CorePlan, engine: Operand) -> list[BufferPlan]:
@@ -125,62 +97,76 @@ def _buffers_of(core: CorePlan, engine: Operand) -> list[BufferPlan]:
     return [b for b in core.buffers if any(operand in b.spec.holds for operand in served)]
 
 
-def _pace(server: ServerPlan, slowest_bytes_per_cycle: Fraction) -> tuple[int, int]:
-    """Ticks between beats when the slowest server of the route sets the rate. Rule: DMA-3."""
-    if server.bytes_per_cycle == slowest_bytes_per_cycle:
-        return UNPACED
-    ticks = server.bytes_per_cycle / slowest_bytes_per_cycle
-    return ticks.numerator, ticks.denominator
+TrainRows = dict[tuple[int, int, int], tuple[OperandPort, int]]
+"""(compute unit, buffer, write) -> port and row."""
 
 
-def transfer_beats(
-    program: TileProgram, rows: NDArray[np.int64], legs: tuple[LegPlan, ...]
-) -> list[tuple[int, ...]]:
-    """Beats of tasks on the legs of a route; the first leg, DRAM, bursts run by run."""
-    tasks = {name: column[rows] for name, column in program.tasks.items()}
-    runs = tasks["count_1"] * tasks["count_2"] * tasks["count_3"]
-    dram, *others = (leg.server.bytes_per_beat for leg in legs)
-    beats = [runs * -(-tasks["run_bytes"] // dram)]
-    beats += [-(-tasks["bytes"] // width) for width in others]
-    return list(zip(*(column.tolist() for column in beats), strict=True))
+def _claim_trains(program: TileProgram, plan: Floorplan, fabric: Fabric) -> TrainRows:
+    buffers = {b.index: (core, b) for core in plan.cores for b in core.buffers}
+    units = program.tasks["unit"][program.trains["task"]]
+    table = np.stack([units, program.trains["buffer"], program.trains["write"]], axis=1)
+    rows: TrainRows = {}
+    for unit, index, write in np.unique(table, axis=0).tolist():
+        core, buffer = buffers[index]
+        port = fabric.operand_port(buffer, bool(write))
+        if port is not None:
+            rows[unit, index, write] = port, port.claim(core.index, 1, COMPUTE_CLASS)
+    return rows
 
 
-@dataclass(frozen=True, slots=True)
-class TrainPlan:
-    """Rows claimed for the operand trains: (unit, buffer, write) -> (server, row)."""
-
-    rows: dict[tuple[int, int, int], tuple[ServerPlan, int]]
-
-    @classmethod
-    def claim(
-        cls, program: TileProgram, plan: Floorplan, servers: dict[int, ServerPlan]
-    ) -> TrainPlan:
-        """Claim a row for every operand that a unit of the program moves."""
-        buffers = {b.index: (core, b) for core in plan.cores for b in core.buffers}
-        units = program.tasks["unit"][program.trains["task"]]
-        keys = np.unique(
-            np.stack([units, program.trains["buffer"], program.trains["write"]], axis=1), axis=0
+def _moves(
+    program: TileProgram,
+    unit: int,
+    ways: dict[tuple[int, int], list[_Leg]],
+    servers: dict[str, KernelServer],
+    due: dict[str, int],
+) -> Moves:
+    tasks = program.tasks_of(unit)
+    kinds, buffers = program.tasks["kind"][tasks], program.tasks["buffer"][tasks]
+    moves: Moves = {}
+    for (kind, buffer), legs in ways.items():
+        mine = tasks[(kinds == kind) & (buffers == buffer)]
+        route = Route(
+            tuple(
+                Leg(servers[leg.stage.resource.name], leg.first_row, leg.stage.offset_cycles)
+                for leg in legs
+            )
         )
-        rows = {}
-        for unit, index, write in keys.tolist():
-            core, buffer = buffers[index]
-            server = servers[buffer.write_unit if write else buffer.read_unit]
-            rows[unit, index, write] = server, server.claim(core.index, 1)
-        return cls(rows)
+        jobs = [_leg_jobs(program, mine, leg.stage.resource, legs) for leg in legs]
+        for leg, several in zip(legs, jobs, strict=True):
+            resource = leg.stage.resource
+            due[resource.name] += sum(resource.served_by(job) for job in several)
+        per_task = zip(*jobs, strict=True) if jobs else (() for _ in range(mine.size))
+        moves.update((t, (route, j)) for t, j in zip(mine.tolist(), per_task, strict=True))
+    return moves
 
-    def build(
-        self, program: TileProgram, servers: dict[int, KernelServer]
-    ) -> dict[int, list[Train]]:
-        """The trains of each task, spread evenly over its cycles. Rule: ARCHITECTURE.md SRAM-2."""
-        trains: dict[int, list[Train]] = {}
-        table = program.trains
-        units = program.tasks["unit"][table["task"]].tolist()
-        cycles = program.tasks["cycles"][table["task"]].tolist()
-        columns = (table[name].tolist() for name in ("task", "buffer", "write", "bytes"))
-        for unit, length, task, buffer, write, moved in zip(units, cycles, *columns, strict=True):
-            server, row = self.rows[unit, buffer, write]
-            beats = -(-moved // server.bytes_per_beat)
-            rate = server.cycles_per_tick
-            pace = (length * rate.denominator, beats * rate.numerator) if length else UNPACED
-            trains.setdefault(task, []).append(Train(servers[server.unit], row, beats, pace))
-        return trains
+
+def _leg_jobs(
+    program: TileProgram, tasks: Int64s, resource: Resource, legs: Sequence[_Leg]
+) -> list[Job]:
+    """Jobs of transfers on one server, paced by the slowest of the route. Rule: DMA-3."""
+    slowest = min(leg.stage.resource.bytes_per_cycle for leg in legs)
+    pace = None if resource.bytes_per_cycle == slowest else Fraction(1) / slowest
+    names = ("bytes", *RUN_COLUMNS)
+    moved = {name: program.tasks[name][tasks] for name in names}
+    moved["store"] = (program.tasks["kind"][tasks] == STORE).astype(np.int64)
+    moved["offset"] = program.buffer_offsets(tasks)
+    return resource.transfers(moved, pace)
+
+
+def _trains(
+    program: TileProgram, rows: TrainRows, servers: dict[str, KernelServer], due: dict[str, int]
+) -> dict[int, list[Train]]:
+    table = program.trains
+    units = program.tasks["unit"][table["task"]]
+    cycles = program.tasks["cycles"][table["task"]]
+    trains: dict[int, list[Train]] = {}
+    for (unit, buffer, write), (port, row) in rows.items():
+        mine = np.flatnonzero(
+            (units == unit) & (table["buffer"] == buffer) & (table["write"] == write)
+        )
+        jobs = port.trains(table["bytes"][mine], table["offset"][mine], cycles[mine])
+        due[port.name] += sum(port.served_by(job) for job in jobs)
+        for task, job in zip(table["task"][mine].tolist(), jobs, strict=True):
+            trains.setdefault(task, []).append(Train(servers[port.name], row, job))
+    return trains

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from hw_models.floorplan import CorePlan, Floorplan, floorplan
 from hw_models.spec import ChipSpec
-from simulator.allocation.shares import Allocation, single
+from simulator.allocation.shares import Allocation, split
 from simulator.lowering.addresses import dram_addresses
 from simulator.lowering.buffer_map import BufferMap
 from simulator.lowering.builder import ProgramBuilder
@@ -59,11 +59,11 @@ def lower(
     """Lower a network for a chip.
 
     objective: what the mapping search minimises (mapping.search.OBJECTIVES). given: mappings by
-    layer name that replace the search. allocation: which core computes what; by default all on the
-    first core. Raises InputError when a layer fits in no legal tiling.
+    layer name that replace the search. allocation: which core computes what; by default every
+    layer divided over all cores. Raises InputError when a layer fits in no legal tiling.
     """
     plan = floorplan(chip)
-    shares = single(workload, plan) if allocation is None else allocation
+    shares = split(workload, plan) if allocation is None else allocation
     return _Lowering(workload, plan, objective, given or {}, shares).run()
 
 

@@ -236,10 +236,10 @@ def _distinct_tiles(part: Part, tilings: Tilings) -> tuple[Int64s, Int64s, Int64
 
 def _port_cycles(core: CorePlan, costs: TileCosts) -> Int64s:
     """Cycles that the busiest port needs for the operands of each tile."""
-    needed: dict[int, Int64s] = {}
+    needed: dict[tuple[int, bool], Int64s] = {}
     for (index, direction), moved in costs.port_bytes.items():
         buffer = next(b for b in core.buffers if b.index == index)
-        port = buffer.write_unit if direction else buffer.read_unit
+        port = index, bool(direction) and buffer.spec.ports == "1r1w"
         rate = buffer.spec.bytes_per_cycle * (2 if buffer.spec.ports == "2rw" else 1)
         needed[port] = needed.get(port, 0) + -(-moved // rate)
     return np.maximum.reduce(list(needed.values()))

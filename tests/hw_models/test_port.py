@@ -32,7 +32,7 @@ def run_server(jobs, owners, rate=Fraction(1), *, reverse=False):
 
     def client(task, job):
         yield env.timeout(job.arrival)
-        server.submit(job.row, task, (job.beats, job.release, job.pace_num, job.pace_den))
+        server.submit(job.row, task, (job.release, job.beats, job.pace_num, job.pace_den))
 
     numbered = list(enumerate(jobs))
     for task, job in numbered[::-1] if reverse else numbered:
@@ -125,7 +125,7 @@ def test_a_transfer_costs_a_few_events_whatever_its_length():
         server = KernelServer(env, "port", kernel, ledger, [0])
         for row in range(1, 5):
             server.connect(row, lambda *_: None)
-            server.submit(row, row, (beats, 0, 0, 1))
+            server.submit(row, row, (0, beats, 0, 1))
         events = 0
         while env.peek() != float("inf"):
             env.step()

@@ -40,7 +40,7 @@ def test_every_wait_of_a_run_is_cut_as_the_plain_walk_cuts_it(options):
     engine.run()
     times = engine.board.times()
     kind = low.program.tasks["kind"].tolist()
-    causes = {unit: (s.kernel.job_causes, s.clock) for unit, s in engine.servers.items()}
+    causes = {s.units[0]: (s.kernel.job_causes, s.clock) for s in engine.servers.values()}
     waits = 0
     for batch in engine.noted:
         for row in zip(*(batch[name].tolist() for name in COLUMNS), strict=True):

@@ -17,6 +17,7 @@ import simpy
 
 from hw_models.chip_files import load_chip
 from simulator.engine.engine import Engine
+from simulator.engine.fabric.simple import SimpleFabric
 from simulator.lowering.lower import Lowered, lower
 from simulator.workload.source import load_network
 
@@ -59,7 +60,7 @@ def ping_pong(lowered: Lowered, events: int) -> float:
     env = simpy.Environment()
     core = lowered.plan.cores[0]
     clients = len(lowered.plan.compute_units) + len(core.dma)
-    servers = [_Server(env) for _ in range(len(lowered.plan.units) - clients)]
+    servers = [_Server(env) for _ in SimpleFabric(lowered.plan).resources]
     rounds = events // (clients * (2 * CALLS + 1))
     for i in range(clients):
         called = [servers[(i + j) % len(servers)] for j in range(CALLS)]

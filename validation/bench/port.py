@@ -13,7 +13,7 @@ import simpy
 from hw_models.clock import CycleEnvironment
 from hw_models.port import port_kernel
 from hw_models.server import KernelServer
-from simulator.engine.wiring import DRAM_CAUSES
+from simulator.engine.fabric.simple import DRAM_CAUSES
 from traces.ledger import Ledger
 
 CLIENTS, JOBS, MEAN_BEATS, SEED = 8, 40_000, 64, 1
@@ -43,7 +43,7 @@ def _client(
     server.connect(row, done)
     for beats in sizes:
         waiting.append(env.event())
-        server.submit(row, 0, (beats, env.now, 0, 1))
+        server.submit(row, 0, (env.now, beats, 0, 1))
         yield waiting[0]
 
 

@@ -1,0 +1,4 @@
+"""The memory system between cores and DRAM, in three fidelities."""
+
+MEMORIES = ("ideal", "simple", "cycle")
+"""Ideal: transfers take no time. Simple: latency and bandwidth. Cycle: banks, rows and hops."""
