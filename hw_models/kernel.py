@@ -29,7 +29,8 @@ class Kernel:
     from which on it may be served. cycles_per_tick: chip cycles.
     window_causes: causes of the ticks of a unit, in the order of the counts in the log; job_causes:
     of the ticks of a job, in the order in which `serve` returns them. units: ledgers (banks, links,
-    channels) that the kernel keeps.
+    channels) that the kernel keeps. window_ticks: windows are joined up to this length, so that
+    traces of many units stay small.
 
     serve: a compiled function of (state, ahead, log, cycle, commit, inbox, arrivals). It makes the
     past certain, admits newcomers and looks ahead to the next completion:
@@ -52,6 +53,7 @@ class Kernel:
     job_causes: tuple[int, ...]
     serve: Callable[..., tuple[Any, ...]]
     units: int = 1
+    window_ticks: int = 1
 
     @property
     def log_windows(self) -> int:

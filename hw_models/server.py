@@ -17,7 +17,7 @@ import simpy
 
 from hw_models.clock import CycleEnvironment, TickClock
 from hw_models.kernel import FOREVER, Kernel
-from hw_models.windows import window_intervals
+from hw_models.windows import joined_windows, window_intervals
 from traces.ledger import Ledger
 
 Done = Callable[[int, Sequence[int]], None]
@@ -110,7 +110,8 @@ class KernelServer:
         for unit, ledger_unit in enumerate(self.units):
             mine = windows[windows[:, 0] == unit]
             if len(mine):
-                first, ends, ticks = self._first_ticks[unit], mine[:, 1], mine[:, 2:]
+                first = self._first_ticks[unit]
+                ends, ticks = joined_windows(mine[:, 1], mine[:, 2:], self.kernel.window_ticks)
                 causes = self.kernel.window_causes
                 intervals = window_intervals(first, ends, ticks, causes, self.clock)
                 self._ledger.add_intervals(ledger_unit, intervals)

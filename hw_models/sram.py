@@ -29,6 +29,9 @@ BITS = 62
 PLANES = 40
 """Bits of a count of busy cycles between two checkpoints."""
 
+WINDOW_TICKS = 4096
+"""Cycles in one entry of a bank's ledger."""
+
 (ACTIVE, NEXT_WORD, WORDS_LEFT, LANES, RELEASE, ISSUED, PACE_NUM, PACE_DEN) = range(8)
 (CLASS, SERVED, QUEUED, UNREADY, MASK) = range(8, 13)
 """Columns of a job. ISSUED: accesses completed. CLASS: 0 chooses before 1. SERVED: cycles in which
@@ -62,6 +65,7 @@ def sram_kernel(banks: int, ports: int, classes: Sequence[int]) -> Kernel:
         ),
         serve,
         units=banks,
+        window_ticks=WINDOW_TICKS,
     )
 
 

@@ -111,6 +111,6 @@ class ComputeUnit:
         self.ledger.add(self.unit, start, computed, WORK, task)
         if end > computed:
             # Beats of others delayed the train by at most as many ticks as it was queued for.
-            conflict = min(end - computed, sum(self._last_train[1:3]))
+            conflict = min(end - computed, sum(self._last_train[1:-1]))
             parts = ((BANK_CONFLICT, conflict), (SRAM_BANDWIDTH, end - computed - conflict))
             self.ledger.add_packed(self.unit, computed, end, parts, task)

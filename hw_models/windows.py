@@ -16,6 +16,13 @@ from hw_models.clock import TickClock
 Int64s = NDArray[np.int64]
 
 
+def joined_windows(ends: Int64s, ticks: Int64s, least_ticks: int) -> tuple[Int64s, Int64s]:
+    """Windows that end in the same stretch of `least_ticks` ticks as one, their counts added up."""
+    last = np.append(np.diff(ends // least_ticks) > 0, [True])
+    first = np.flatnonzero(np.concatenate([[True], last[:-1]]))
+    return ends[last], np.add.reduceat(ticks, first, axis=0)
+
+
 def window_intervals(
     first_tick: int, ends: Int64s, ticks: Int64s, causes: Sequence[int], clock: TickClock
 ) -> Mapping[str, Int64s]:

@@ -50,11 +50,10 @@ def simulate(
     """Simulate a network on a chip; with `out`, write trace, result and mapping to that folder.
 
     objective: what the mapping search minimises. mappings: by layer name, instead of the search.
-    allocation: which core computes what; by default every
-    layer divided over all cores. memory: the model of
-    the memory system. inputs: what the manifest shall say of where network and chip come from.
-    progress: called with tasks ended and tasks in all. Raises InputError for a layer that fits in
-    no legal tiling.
+    allocation: which core computes what; by default every layer is divided over all cores. memory:
+    the model of the memory system. inputs: what the manifest shall say of where network and chip
+    come from. progress: called with tasks ended and tasks in all. Raises InputError for a layer
+    that fits in no legal tiling.
     """
     lowered = lower(workload, chip, objective, mappings, allocation)
     check_work(lowered.program, workload, chip.precision)

@@ -19,6 +19,7 @@ from hw_models.unit import ComputeUnit
 from simulator.engine.conservation import check_beats, check_slots
 from simulator.engine.deadlock import DeadlockError, describe_deadlock
 from simulator.engine.explain import Explainer
+from simulator.engine.fabric.cycle import CycleFabric
 from simulator.engine.fabric.fabric import Fabric
 from simulator.engine.fabric.ideal import IdealFabric
 from simulator.engine.fabric.simple import SimpleFabric
@@ -56,7 +57,11 @@ class EngineRun:
     seconds: float
 
 
-FABRICS: dict[str, Callable[[Floorplan], Fabric]] = {"ideal": IdealFabric, "simple": SimpleFabric}
+FABRICS: dict[str, Callable[[Floorplan], Fabric]] = {
+    "ideal": IdealFabric,
+    "simple": SimpleFabric,
+    "cycle": CycleFabric,
+}
 """The models of the memory system by name."""
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from hw_models.clock import TickClock
 from hw_models.server import shares
-from hw_models.windows import window_intervals
+from hw_models.windows import joined_windows, window_intervals
 
 BUSY, WAIT, IDLE = 2, 5, 16
 
@@ -54,3 +54,24 @@ def test_crossing_clock_domains_rounds_up_and_never_loses_time(rate, cycle):
     tick = clock.chip_to_tick_ceil(cycle)
     assert (tick - 1) * rate < cycle <= tick * rate
     assert clock.tick_to_chip_ceil(tick) >= cycle
+
+
+@given(windows, st.integers(1, 40))
+def test_joined_windows_keep_every_count_and_end_where_windows_ended(given_windows, least):
+    ticks = np.array(given_windows)
+    ends = np.cumsum(ticks.sum(axis=1))
+    joined_ends, joined_ticks = joined_windows(ends, ticks, least)
+    assert joined_ends[-1] == ends[-1]
+    assert np.isin(joined_ends, ends).all()
+    lengths = np.diff(joined_ends, prepend=0)
+    assert joined_ticks.sum(axis=1).tolist() == lengths.tolist()
+    assert (np.diff(joined_ends // least) > 0).all()
+    assert joined_ticks.sum(axis=0).tolist() == ticks.sum(axis=0).tolist()
+
+
+def test_windows_are_joined_stretch_by_stretch():
+    ends, ticks = joined_windows(
+        np.array([3, 9, 12, 25]), np.array([[3, 0], [1, 5], [3, 0], [0, 13]]), 10
+    )
+    assert ends.tolist() == [9, 12, 25]
+    assert ticks.tolist() == [[4, 5], [3, 0], [0, 13]]

@@ -98,7 +98,7 @@ class SimpleFabric(Fabric):
             chip.dram.latency_ns, chip.clock_ghz
         )
         self.resources += [self.dram, self.noc]
-        self.ports = {
+        self.ports: dict[int, tuple[OperandPort, OperandPort]] = {
             buffer.index: _ports(buffer) for core in plan.cores for buffer in core.buffers
         }
         self.resources += [p for ports in self.ports.values() for p in dict.fromkeys(ports)]
