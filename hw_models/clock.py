@@ -44,3 +44,8 @@ class TickClock:
     def tick_to_chip_ceil(self, tick: int) -> int:
         """The first chip cycle at or after the beginning of a tick (the end of the one before)."""
         return -(-tick * self.numerator // self.denominator)
+
+
+def exact(number: float) -> Fraction:
+    """A decimal number as the user wrote it, without binary rounding: 0.7 is 7/10."""
+    return Fraction(str(number))

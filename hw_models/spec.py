@@ -12,6 +12,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from hw_models.clock import exact
+from hw_models.dram_spec import DramSpec
 from hw_models.pe_array.row_stationary import RowStationarySpec
 from hw_models.pe_array.spatial import SpatialSpec
 from hw_models.pe_array.systolic import SystolicSpec
@@ -134,23 +136,6 @@ class NocSpec(Strict):
     latency_cycles: Annotated[int, Field(ge=0, le=10_000)]
 
 
-class DramSpec(Strict):
-    """External memory as latency and bandwidth.
-
-    bandwidth_gb_per_s: of one channel, 1 GB = 1e9 bytes. latency_ns: from request to first data.
-    granule_bytes: bytes moved by one burst; shorter accesses cost a whole one.
-    pj_per_bit: energy of an access.
-    """
-
-    standard: Annotated[str, Field(min_length=1)]
-    channels: Annotated[int, Field(ge=1, le=1024)]
-    bandwidth_gb_per_s: Positive
-    latency_ns: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
-    granule_bytes: Count
-    capacity_mib: Annotated[int, Field(ge=1, le=1 << 24)]
-    pj_per_bit: Positive
-
-
 class ChipSpec(Strict):
     """A chip: cores, what connects them, and external memory, on one clock."""
 
@@ -171,8 +156,11 @@ class ChipSpec(Strict):
     @property
     def dram_bytes_per_cycle(self) -> Fraction:
         """Peak bytes that all DRAM channels together move in a chip cycle, exactly."""
-        per_channel = exact(self.dram.bandwidth_gb_per_s) / exact(self.clock_ghz)
-        return per_channel * self.dram.channels
+        return self.dram.channel_gb_per_s * self.dram.channels / exact(self.clock_ghz)
+
+    def cycles_ceil(self, time_ns: Fraction) -> int:
+        """A time in whole chip cycles, rounded up."""
+        return -int(-time_ns * exact(self.clock_ghz) // 1)
 
     @property
     def peak_macs_per_cycle(self) -> int:
@@ -180,16 +168,6 @@ class ChipSpec(Strict):
         from hw_models.pe_array.registry import pe_array
 
         return sum(pe_array(c.pe_array).peak_macs_per_cycle * c.count for c in self.cores)
-
-
-def exact(number: float) -> Fraction:
-    """A decimal number as the user wrote it, without binary rounding: 0.7 is 7/10."""
-    return Fraction(str(number))
-
-
-def ns_to_chip_cycles_ceil(time_ns: float, clock_ghz: float) -> int:
-    """Nanoseconds in whole chip cycles, rounded up."""
-    return -int(-exact(time_ns) * exact(clock_ghz) // 1)
 
 
 def _unique(key: str, names: list[str]) -> None:

@@ -65,7 +65,6 @@ def scalesim_chip(config: ScaleSimConfig) -> ChipSpec:
         ),
         noc=NocSpec(kind="bus", width_bytes=bytes_per_cycle, latency_cycles=0),
         dram=DramSpec(
-            standard="SCALE-Sim interface",
             channels=1,
             bandwidth_gb_per_s=bytes_per_cycle * CLOCK_GHZ,
             latency_ns=0,

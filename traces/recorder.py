@@ -98,6 +98,11 @@ class Recorder:
         """Append a batch to a table."""
         self.streams[table].write(columns)
 
+    def describe(self, facts: Mapping[str, Any]) -> None:
+        """Add facts to the manifest while the run goes on."""
+        self.manifest.update(facts)
+        self._write_manifest()
+
     def complete(self, facts: Mapping[str, Any]) -> None:
         """Mark the run as complete and add facts known only at its end."""
         self.manifest.update(facts, complete=True)

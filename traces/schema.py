@@ -1,6 +1,7 @@
 """The trace on disk: which files a run folder holds, their columns, and the closed list of causes.
 
-A folder holds `manifest.json` and four Arrow IPC streams: tasks, edges, intervals, counters. The
+A folder holds `manifest.json` and six Arrow IPC streams: tasks, edges, jobs, spent, intervals and
+counters. The
 streaming format is used because it has no footer: what a run wrote before it died stays readable.
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 CAUSES = (
     "busy/compute",
@@ -56,6 +57,8 @@ TABLES: dict[str, pa.Schema] = {
             ("start", pa.int64()),
             ("end", pa.int64()),
             ("blocker", pa.int64()),
+            ("cycles", pa.int64()),
+            ("fill_cycles", pa.int64()),
             ("bytes", pa.int64()),
             ("macs", pa.int64()),
             ("buffer", _words()),
@@ -72,6 +75,17 @@ TABLES: dict[str, pa.Schema] = {
         ]
     ),
     "edges": pa.schema([("src", pa.int64()), ("dst", pa.int64()), ("dependence", _words())]),
+    "jobs": pa.schema(
+        [
+            ("task", pa.int64()),
+            ("server", _words()),
+            ("offset", pa.int64()),
+            ("ticks", pa.int64()),
+        ]
+    ),
+    "spent": pa.schema(
+        [("task", pa.int64()), ("server", _words()), ("cause", _words()), ("cycles", pa.int64())]
+    ),
     "intervals": pa.schema(
         [
             ("unit", _words()),
@@ -95,15 +109,27 @@ TABLES: dict[str, pa.Schema] = {
 """Columns of each file. Cycles are chip clock cycles; an interval is half open, [start, end).
 
 tasks: one row a task, in order of completion. ready: cycle at which its last predecessor ended;
-    blocker: that predecessor (-1: none). buffer, buffer_offset, buffer_bytes: the slot it fills.
+    blocker: that predecessor (-1: none). cycles: of a computation with all operands at hand;
+    fill_cycles: those of them in which the array fills or drains. buffer, buffer_offset,
+    buffer_bytes: the slot it fills.
     address, run_bytes, count_i, stride_i: the DRAM bytes it moves, as runs of run_bytes starting at
     address + i1 * stride_1 + i2 * stride_2 + i3 * stride_3 for i_n < count_n.
 edges: dst could not start before src ended: it needs what src made (data), the buffer slot that src
     freed (credit), or the unit that src held (resource).
+jobs: what a task asks of every server on its way: `ticks` of the server's own time, from `offset`
+    cycles after the start of the task on. A transfer ends with the last of its jobs; the jobs of a
+    computation are its operands, spread evenly over its cycles.
+spent: what the cycles of a transfer went into on the server that it ended on last; they add up to
+    end - start.
 intervals: the ledger. packed = 1: one of several intervals that share a window in which the unit
     mixed causes cycle by cycle; their lengths are exact, their order inside the window is not.
 counters: how often each component did each action for each layer, and the energy of that.
 """
+
+MACHINE = "machine"
+"""Key of the manifest under which replay finds what it can change: `servers` (name ->
+cycles_per_tick and bytes_per_cycle as fractions in words), `lanes` (DMA unit -> transfers under way
+at most) and `latency_cycles` (dram, noc)."""
 
 STREAM_SUFFIX = ".arrows"
 MANIFEST = "manifest.json"

@@ -90,7 +90,7 @@ def summary(chip: ChipSpec) -> dict[str, Any]:
         "clock_ghz": chip.clock_ghz,
         "peak_tops": round(OPERATIONS_PER_MAC * macs * chip.clock_ghz / 1000, 3),
         "on_chip_kib": on_chip // 1024,
-        "dram_gb_per_s": round(chip.dram.channels * chip.dram.bandwidth_gb_per_s, 3),
+        "dram_gb_per_s": round(float(chip.dram.channels * chip.dram.channel_gb_per_s), 3),
     }
 
 

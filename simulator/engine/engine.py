@@ -23,12 +23,13 @@ from simulator.engine.fabric.cycle import CycleFabric
 from simulator.engine.fabric.fabric import Fabric
 from simulator.engine.fabric.ideal import IdealFabric
 from simulator.engine.fabric.simple import SimpleFabric
+from simulator.engine.job_table import machine_facts, spent_columns
 from simulator.engine.scoreboard import Scoreboard
 from simulator.engine.wiring import ledger_names, wire
 from simulator.program import Int64s, TileProgram
 from traces.ledger import Batch, Ledger
 from traces.recorder import Recorder
-from traces.schema import CAUSES, DEPENDENCES, TASK_KINDS
+from traces.schema import CAUSES, DEPENDENCES, MACHINE, TASK_KINDS
 
 PAUSE_EVENTS = 1 << 16
 """Events between two looks at the clock of the user: tasks are written and progress is shown."""
@@ -67,9 +68,11 @@ FABRICS: dict[str, Callable[[Floorplan], Fabric]] = {
 
 def words_of(plan: Floorplan, program: TileProgram, memory: str) -> dict[str, Sequence[str]]:
     """The words of the trace's dictionary columns, in the order of the program's codes."""
+    fabric = FABRICS[memory](plan)
     return {
         "kind": TASK_KINDS,
-        "unit": ledger_names(plan, FABRICS[memory](plan)),
+        "unit": ledger_names(plan, fabric),
+        "server": [resource.name for resource in fabric.resources],
         "layer": program.layers,
         "operand": OPERANDS,
         "buffer": plan.buffers,
@@ -103,7 +106,7 @@ class Engine:
     def run(self, progress: Progress | None = None) -> EngineRun:
         """Run to the end. Raises DeadlockError, ConservationError or LedgerError."""
         if self.recorder is not None:
-            self.recorder.write("edges", self.program.edges)
+            self._write_graph(self.recorder)
         began = perf_counter()
         self.board.begin()
         try:
@@ -118,7 +121,7 @@ class Engine:
             server.finish()
         self.ledger.finish(cycles)
         ready, start, end, blocker = (np.array(c, dtype=np.int64) for c in self._task_times())
-        check_beats({s.name: s.beats_served for s in self.servers.values()}, self._due)
+        check_beats({s.name: s.beats_served for s in self.servers.values()}, self.jobs.due())
         peak = check_slots(self.program, self.plan, start, end)
         return EngineRun(
             cycles, ready, start, end, blocker, self.ledger, peak, self.events, seconds
@@ -150,7 +153,7 @@ class Engine:
 
     def _build(self) -> None:
         wiring = wire(self.program, self.plan, self.fabric, self.env, self.ledger)
-        self.servers, self._due = wiring.servers, wiring.due
+        self.servers, self.jobs = wiring.servers, wiring.jobs
         self.explainer = Explainer(self.program.tasks, self.servers.values(), len(self.names))
         cycles = self.program.tasks["cycles"].tolist()
         units = {}
@@ -169,6 +172,15 @@ class Engine:
 
     # -- recording
 
+    def _write_graph(self, recorder: Recorder) -> None:
+        jobs, resources = self.jobs.columns(), self.fabric.resources
+        recorder.describe({MACHINE: machine_facts(self.plan, self.servers, resources, jobs)})
+        recorder.write("edges", self.program.edges)
+        recorder.write("jobs", jobs)
+        self._server_of = np.full(len(self.names), -1, dtype=np.int64)
+        for code, name in enumerate(self.jobs.servers):
+            self._server_of[list(self.servers[name].units)] = code
+
     def _write_tasks(self) -> None:
         rows = np.array(self._ended, dtype=np.int64)
         self._ended.clear()
@@ -184,6 +196,9 @@ class Engine:
         for name, column in (("buffer_offset", "offset"), ("buffer_bytes", "bytes")):
             columns[name] = np.where(filled >= 0, slots[column][filled], -1)
         self.recorder.write("tasks", {"task": rows, **columns})
+        end = np.array(self.board.end_cycle, dtype=np.int64)
+        spent = spent_columns(rows, end, self.board.times(), self.explainer, self._server_of)
+        self.recorder.write("spent", spent)
 
     def _explain(self, batch: Batch) -> Batch:
         return self.explainer.expand(batch, self.board.times())

@@ -16,6 +16,7 @@ from hw_models.spec import Operand
 from hw_models.unit import Train
 from simulator.engine.fabric.fabric import Fabric, Stage
 from simulator.engine.fabric.resource import COMPUTE_CLASS, Int64s, Job, OperandPort, Resource
+from simulator.engine.job_table import JobTable
 from simulator.lowering.addresses import RUN_COLUMNS
 from simulator.program import LOAD, STORE, TileProgram
 from traces.ledger import Ledger
@@ -29,14 +30,14 @@ class Wiring:
     """A program on the servers of a memory system.
 
     servers: by name. moves: per DMA unit. trains: per computation. listeners: (server, row, compute
-    unit) to be told of the end of trains. due: what every server must serve in all.
+    unit) to be told of the end of trains. jobs: what every task asks of every server.
     """
 
     servers: dict[str, KernelServer]
     moves: dict[int, Moves]
     trains: dict[int, list[Train]]
     listeners: list[tuple[KernelServer, int, int]]
-    due: dict[str, int]
+    jobs: JobTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +62,11 @@ def wire(
         ledgers = range(first_ledger, first_ledger + len(resource.ledgers))
         first_ledger = ledgers.stop
         servers[resource.name] = KernelServer(env, resource.name, resource.build(), ledger, ledgers)
-    due = dict.fromkeys(servers, 0)
-    moves = {unit: _moves(program, unit, legs, servers, due) for unit, legs in ways.items()}
-    trains = _trains(program, rows, servers, due)
+    jobs = JobTable([resource.name for resource in fabric.resources])
+    moves = {unit: _moves(program, unit, legs, servers, jobs) for unit, legs in ways.items()}
+    trains = _trains(program, rows, servers, jobs)
     listeners = [(servers[port.name], row, unit) for (unit, _, _), (port, row) in rows.items()]
-    return Wiring(servers, moves, trains, listeners, due)
+    return Wiring(servers, moves, trains, listeners, jobs)
 
 
 def ledger_names(plan: Floorplan, fabric: Fabric) -> tuple[str, ...]:
@@ -119,7 +120,7 @@ def _moves(
     unit: int,
     ways: dict[tuple[int, int], list[_Leg]],
     servers: dict[str, KernelServer],
-    due: dict[str, int],
+    table: JobTable,
 ) -> Moves:
     tasks = program.tasks_of(unit)
     kinds, buffers = program.tasks["kind"][tasks], program.tasks["buffer"][tasks]
@@ -134,8 +135,7 @@ def _moves(
         )
         jobs = [_leg_jobs(program, mine, leg.stage.resource, legs) for leg in legs]
         for leg, several in zip(legs, jobs, strict=True):
-            resource = leg.stage.resource
-            due[resource.name] += sum(resource.served_by(job) for job in several)
+            table.add(mine, leg.stage.resource, leg.stage.offset_cycles, several)
         per_task = zip(*jobs, strict=True) if jobs else (() for _ in range(mine.size))
         moves.update((t, (route, j)) for t, j in zip(mine.tolist(), per_task, strict=True))
     return moves
@@ -155,7 +155,7 @@ def _leg_jobs(
 
 
 def _trains(
-    program: TileProgram, rows: TrainRows, servers: dict[str, KernelServer], due: dict[str, int]
+    program: TileProgram, rows: TrainRows, servers: dict[str, KernelServer], asked: JobTable
 ) -> dict[int, list[Train]]:
     table = program.trains
     units = program.tasks["unit"][table["task"]]
@@ -166,7 +166,7 @@ def _trains(
             (units == unit) & (table["buffer"] == buffer) & (table["write"] == write)
         )
         jobs = port.trains(table["bytes"][mine], table["offset"][mine], cycles[mine])
-        due[port.name] += sum(port.served_by(job) for job in jobs)
+        asked.add(table["task"][mine], port, 0, jobs)
         for task, job in zip(table["task"][mine].tolist(), jobs, strict=True):
             trains.setdefault(task, []).append(Train(servers[port.name], row, job))
     return trains

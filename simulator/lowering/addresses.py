@@ -43,7 +43,7 @@ def dram_addresses(workload: Workload, chip: ChipSpec) -> dict[str, int]:
         bits = max(8, chip.precision.weight_bits if tensor.parameter else chip.precision.psum_bits)
         room = tensor.elements * bits + biases.get(tensor.name, 0) * chip.precision.psum_bits
         at += -(-room // (8 * PAGE_BYTES)) * PAGE_BYTES
-    capacity = chip.dram.capacity_mib << 20
+    capacity = chip.dram.capacity_bytes
     if at > capacity:
         raise InputError(
             f"{workload.name} needs {at} bytes of DRAM, {at - capacity} more than {chip.name} has"

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from hw_models.cost.energy import ACCESSES, action_energies_pj
 from hw_models.floorplan import CorePlan, Floorplan
 from hw_models.pe_array.registry import pe_array
-from hw_models.spec import ns_to_chip_cycles_ceil
 from hw_models.yaml_file import InputError
 from simulator.mapping.candidates import Int64s, tile_candidates
 from simulator.mapping.mapping import LayerMappingSpec, Mapping
@@ -123,7 +122,7 @@ def _fitting(
             whole = dict(zip(TILED_LOOPS, part.extent, strict=True)) | given.tile
             wanted = [whole[loop] for loop in TILED_LOOPS]
             tiles = np.minimum([wanted], [part.extent]).astype(np.int64)
-        tilings = _tilings(part, streams, tiles, plan.chip.dram.granule_bytes)
+        tilings = _tilings(part, streams, tiles, plan.chip.dram.access_bytes)
         need = _needs(tilings, streams, given)
         fits = np.ones(len(tiles), dtype=bool)
         for buffer, needed in need.items():
@@ -268,7 +267,7 @@ def _orders(given: LayerMappingSpec | None) -> Int64s:
 
 def _rates(core: CorePlan, plan: Floorplan) -> np.ndarray:
     chip = plan.chip
-    latency = chip.noc.latency_cycles + ns_to_chip_cycles_ceil(chip.dram.latency_ns, chip.clock_ghz)
+    latency = chip.noc.latency_cycles + chip.cycles_ceil(chip.dram.access_latency_ns)
     return np.array(
         [
             float(chip.dram_bytes_per_cycle),

@@ -5,8 +5,9 @@ import re
 import pytest
 import yaml
 
-from hw_models.chip_files import load_chip, numbers_with_source, parse_chip, without_sources
-from hw_models.spec import exact, ns_to_chip_cycles_ceil
+from hw_models.chip_files import load_chip, parse_chip
+from hw_models.clock import exact
+from hw_models.sourced import numbers_with_source, without_sources
 from hw_models.yaml_file import parse_yaml
 from traces.errors import InputError
 
@@ -27,8 +28,8 @@ cores:
          slots: 2}
     dma: {outstanding: 2}
 noc: {kind: bus, width_bytes: 16, latency_cycles: 2}
-dram: {standard: "DDR4", channels: 1, bandwidth_gb_per_s: 19.2, latency_ns: 60, granule_bytes: 64,
-       capacity_mib: 1024, pj_per_bit: 15}
+dram: {standard: DDR4_2400, channels: 1, bandwidth_gb_per_s: 19.2, latency_ns: 60,
+       granule_bytes: 64, capacity_mib: 1024, pj_per_bit: 15}
 """
 
 
@@ -119,6 +120,22 @@ BAD = [
     ("dram.bandwidth_gb_per_s", -3, "dram.bandwidth_gb_per_s must be greater than 0, not -3"),
     ("dram.granule_bytes", "64B", "dram.granule_bytes must be an int, not '64B'"),
     ("dram.standard", "", "dram.standard must not be empty"),
+    (
+        "dram.bandwidth_gb_per_s",
+        20,
+        "dram.bandwidth_gb_per_s must be at most that of DDR4_2400 (19.277), not 20",
+    ),
+    ("dram.latency_ns", 20, "dram.latency_ns must be at least that of DDR4_2400 (28.22), not 20"),
+    (
+        "dram.granule_bytes",
+        128,
+        "dram.granule_bytes must be at most that of DDR4_2400 (64), not 128",
+    ),
+    (
+        "dram.controller",
+        "fifo",
+        "dram.controller must be one of 'bank_queues' or 'active_list', not 'fifo'",
+    ),
     ("dram", 5, "dram must be a mapping of keys, not 5"),
 ]
 
@@ -178,4 +195,5 @@ def test_a_number_may_carry_its_source():
     ("ns", "ghz", "cycles"), [(100, 0.7, 70), (0.1, 1, 1), (0, 1, 0), (3, 0.5, 2)]
 )
 def test_nanoseconds_become_whole_cycles_rounded_up_without_binary_rounding(ns, ghz, cycles):
-    assert ns_to_chip_cycles_ceil(ns, ghz) == cycles
+    chip = load_chip("edge_os_16x16").model_copy(update={"clock_ghz": ghz})
+    assert chip.cycles_ceil(exact(ns)) == cycles

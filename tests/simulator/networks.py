@@ -47,7 +47,6 @@ def chip(
         ],
         "noc": {"kind": "bus", "width_bytes": 16, "latency_cycles": 2},
         "dram": {
-            "standard": "test",
             "channels": 1,
             "bandwidth_gb_per_s": 6.4,
             "latency_ns": 30,

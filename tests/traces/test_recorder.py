@@ -11,6 +11,7 @@ from traces.schema import MANIFEST, SCHEMA_VERSION
 WORDS = {
     "kind": ["LOAD", "COMPUTE"],
     "unit": ["a", "b"],
+    "server": ["dram"],
     "layer": ["conv1"],
     "operand": ["input"],
     "buffer": ["a.sram"],

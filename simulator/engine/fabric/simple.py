@@ -11,7 +11,6 @@ from fractions import Fraction
 from hw_models.floorplan import BufferPlan, CorePlan, Floorplan
 from hw_models.kernel import Kernel
 from hw_models.port import PortCauses, port_kernel
-from hw_models.spec import ns_to_chip_cycles_ceil
 from simulator.engine.fabric.fabric import Fabric, Stage
 from simulator.engine.fabric.resource import (
     UNPACED,
@@ -91,11 +90,11 @@ class SimpleFabric(Fabric):
     def __init__(self, plan: Floorplan) -> None:
         super().__init__(plan)
         chip = plan.chip
-        granule = chip.dram.granule_bytes
+        granule = chip.dram.access_bytes
         self.dram = BurstPort("dram", granule, granule / chip.dram_bytes_per_cycle, DRAM_CAUSES)
         self.noc = Port("noc", chip.noc.width_bytes, Fraction(1), NOC_CAUSES)
-        self.latency_cycles = chip.noc.latency_cycles + ns_to_chip_cycles_ceil(
-            chip.dram.latency_ns, chip.clock_ghz
+        self.latency_cycles = chip.noc.latency_cycles + chip.cycles_ceil(
+            chip.dram.access_latency_ns
         )
         self.resources += [self.dram, self.noc]
         self.ports: dict[int, tuple[OperandPort, OperandPort]] = {
