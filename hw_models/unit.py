@@ -26,8 +26,8 @@ class Scoreboard(Protocol):
     def gate(self, task: int) -> simpy.Event | None:
         """None when every predecessor of a task has ended, else an event of that moment."""
 
-    def start(self, task: int, unit: int, free_since: int, held_by: int) -> None:
-        """A unit that was free since a cycle starts a task now.
+    def start(self, task: int, unit: int, free_since: int, held_by: int) -> int:
+        """A unit that was free since a cycle starts a task now; returns when the task was ready.
 
         held_by: the task that kept the unit, or its lane, from starting it earlier (-1: none).
         """
@@ -51,8 +51,9 @@ class Train:
 class ComputeUnit:
     """A PE array or vector unit: one task at a time, in program order.
 
-    cycles: per task. trains: those of each task that has any; the task ends when its cycles have
-    passed and the last of its trains is through.
+    cycles: per task. overlap: per task, the cycles by which it may begin before the end of the one
+    before; as far as it was ready, it needs so many cycles less. trains: those of each task that
+    has any; the task ends when its cycles have passed and the last of its trains is through.
     """
 
     def __init__(
@@ -61,12 +62,13 @@ class ComputeUnit:
         unit: int,
         tasks: Sequence[int],
         cycles: Sequence[int],
+        overlap: Sequence[int],
         trains: Mapping[int, Sequence[Train]],
         board: Scoreboard,
         ledger: Ledger,
     ) -> None:
         self.env, self.unit, self.tasks = env, unit, tasks
-        self.cycles, self.trains = cycles, trains
+        self.cycles, self.overlap, self.trains = cycles, overlap, trains
         self.board, self.ledger = board, ledger
         self._trains_left = 0
         self._last_train: Sequence[int] = ()
@@ -81,10 +83,13 @@ class ComputeUnit:
             if gate is not None:
                 yield gate
             start = env.now
-            board.start(task, self.unit, free_since, previous)
+            ready = board.start(task, self.unit, free_since, previous)
+            hidden = 0
+            if start == free_since:
+                hidden = min(self.overlap[task], start - ready)
             self._send_trains(task, start)
-            if self.cycles[task]:
-                yield env.timeout(self.cycles[task])
+            if self.cycles[task] > hidden:
+                yield env.timeout(self.cycles[task] - hidden)
             computed = env.now
             if self._trains_left:
                 self._late = env.event()

@@ -1,6 +1,6 @@
 """The result of a run: per layer and in total, cycles by cause, traffic, energy.
 
-Rules: ARCHITECTURE.md RESULT-1 (which cycles belong to a layer), RESULT-2 (ideal cycles).
+Rules: ARCHITECTURE.md RESULT-1 (which cycles belong to a layer), RESULT-2 (utilisation).
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ OPERATIONS_PER_MAC = 2
 class LayerResult:
     """One layer. cycles: from the end of the layer before to its own; causes: all of them.
 
-    ideal_cycles: with every PE (or lane) busy and nothing to wait for. predicted_cycles: the
-    analytical cost of the mapping search. dram_bytes: moved to and from DRAM.
+    ideal_cycles: with every PE (or lane) busy and nothing to wait for. utilisation: those over the
+    cycles, or over the time from its first computation on if that came before. predicted_cycles:
+    the analytical cost of the mapping search. dram_bytes: moved to and from DRAM.
     """
 
     name: str
@@ -114,6 +115,7 @@ def _layer_results(
         cycles = int(spans[i, 1] - spans[i, 0])
         mine = (tasks["layer"] == i) & (tasks["unit"] == homes[i])
         ideal = _ideal_cycles(lowered, workload, i, int(tasks["cycles"][mine].sum()))
+        took = int(spans[i, 1] - min(spans[i, 0], run.start[mine].min(initial=spans[i, 1])))
         results.append(
             LayerResult(
                 layer.name,
@@ -121,7 +123,7 @@ def _layer_results(
                 cycles,
                 ideal,
                 round(lowered.plans[layer.name].cycles),
-                ideal / cycles if cycles else 0.0,
+                ideal / took if took else 0.0,
                 layer.macs,
                 int(moved[LOAD][i]),
                 int(moved[STORE][i]),

@@ -59,6 +59,7 @@ TABLES: dict[str, pa.Schema] = {
             ("blocker", pa.int64()),
             ("cycles", pa.int64()),
             ("fill_cycles", pa.int64()),
+            ("overlap_cycles", pa.int64()),
             ("bytes", pa.int64()),
             ("macs", pa.int64()),
             ("buffer", _words()),
@@ -110,7 +111,8 @@ TABLES: dict[str, pa.Schema] = {
 
 tasks: one row a task, in order of completion. ready: cycle at which its last predecessor ended;
     blocker: that predecessor (-1: none). cycles: of a computation with all operands at hand;
-    fill_cycles: those of them in which the array fills or drains. buffer, buffer_offset,
+    fill_cycles: those of them in which the array fills or drains; overlap_cycles: of them so many
+    may be those of the next task on the unit too, if that was ready. buffer, buffer_offset,
     buffer_bytes: the slot it fills.
     address, run_bytes, count_i, stride_i: the DRAM bytes it moves, as runs of run_bytes starting at
     address + i1 * stride_1 + i2 * stride_2 + i3 * stride_3 for i_n < count_n.
@@ -129,7 +131,7 @@ counters: how often each component did each action for each layer, and the energ
 MACHINE = "machine"
 """Key of the manifest under which replay finds what it can change: `servers` (name ->
 cycles_per_tick and bytes_per_cycle as fractions in words), `lanes` (DMA unit -> transfers under way
-at most) and `latency_cycles` (dram, noc)."""
+at most), `slots` (buffer -> tiles side by side) and `latency_cycles` (dram, noc)."""
 
 STREAM_SUFFIX = ".arrows"
 MANIFEST = "manifest.json"

@@ -17,7 +17,17 @@ from traces.schema import CAUSES, DEPENDENCES, MACHINE, TASK_KINDS
 
 Int64s = NDArray[np.int64]
 
-NUMBERS = ("ready", "start", "end", "blocker", "cycles", "fill_cycles", "bytes", "macs")
+NUMBERS = (
+    "ready",
+    "start",
+    "end",
+    "blocker",
+    "cycles",
+    "fill_cycles",
+    "overlap_cycles",
+    "bytes",
+    "macs",
+)
 WORDS = ("kind", "unit", "layer", "operand", "buffer")
 
 
@@ -83,6 +93,9 @@ class TaskGraph:
         # those that end together the first.
         order = main[np.lexsort((-main, tasks["end"][main]))]
         home[tasks["layer"][order]] = tasks["unit"][order]
+        # A layer without computations can only take time as the last: the unit before goes on.
+        given = np.maximum.accumulate(np.where(home >= 0, np.arange(layers), -1))
+        home = np.where(given >= 0, home[given], home)
         ends = np.maximum.accumulate(ends)
         ends[-1:] = self.end_cycle
         return ends, home

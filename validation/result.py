@@ -56,7 +56,8 @@ class ValidationResult:
 
     name: of the validator. rows: made by `compared`. identity, figures: which columns name a row
     and which figures it holds. main: the figure that the summary is about. tolerance: in words,
-    what `passed` was decided by. more: further keys of the summary line, values as printed.
+    what `passed` was decided by. more: further keys of the summary line, values as printed. by: an
+    identity column whose values get a table each, of all their rows.
     """
 
     name: str
@@ -67,6 +68,7 @@ class ValidationResult:
     tolerance: str
     passed: bool
     more: Mapping[str, str] = field(default_factory=dict)
+    by: str = ""
 
     @property
     def exact_rows(self) -> int:

@@ -171,6 +171,10 @@ class RowStationaryArray:
         check_shapes(shapes, 16 * (self.spec.rows + self.spec.psum_add_cycles + 64))
         return row_stationary_timing(shapes, window, self.spec.machine)
 
+    def overlap_cycles(self, shapes: Int64s) -> Int64s:
+        """Tiles follow one another with an idle array in between."""
+        return np.zeros(len(shapes), dtype=np.int64)
+
     def mapping(self, shape: Int64s, window: Int64s) -> SetMapping:
         """The best mapping of one tile by rule RS-9. shape: (8,)."""
         best = best_mapping(_tile(shape, window, self.spec.machine))

@@ -98,6 +98,10 @@ class SpatialArray:
         check_shapes(shapes, 2 * self.spec.weight_load_cycles + self.spec.pipeline_cycles)
         return spatial_timing(shapes, window, *self._arguments())
 
+    def overlap_cycles(self, shapes: Int64s) -> Int64s:
+        """Tiles follow one another with an idle array in between."""
+        return np.zeros(len(shapes), dtype=np.int64)
+
     def timing_plain(self, shapes: Int64s, window: Int64s) -> Int64s:
         """`timing` by stepping through every cycle of every tile."""
         rows = [spatial_timing_plain(shape, window, *self._arguments()) for shape in shapes]

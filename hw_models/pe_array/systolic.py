@@ -79,6 +79,16 @@ class SystolicArray:
         code, overlapped = DATAFLOW_CODES[spec.dataflow], spec.fold_overlap == "double_buffered"
         return systolic_timing(shapes, spec.rows, spec.cols, code, overlapped)
 
+    def overlap_cycles(self, shapes: Int64s) -> Int64s:
+        """Cycles by which the next tile may begin before the end, int64 (n,). Rule: SYS-10."""
+        if self.spec.fold_overlap == "serial":
+            return np.zeros(len(shapes), dtype=np.int64)
+        rows, cols, dataflow = self.spec.rows, self.spec.cols, self.spec.dataflow
+        b, _, n, c, oy, ox, fy, fx = shapes.T
+        stream = {"os": c * fy * fx, "ws": b * oy * ox, "is": n}[dataflow]
+        lead = rows + cols - 2 + (0 if dataflow == "os" else rows)
+        return lead - np.maximum(rows - stream, 0)
+
 
 @njit(cache=True)
 def systolic_timing(

@@ -43,3 +43,6 @@ class PEArray(Protocol):
 
     def timing(self, shapes: Int64s, window: Int64s) -> Int64s:
         """Timing of tiles. shapes: (n, 8); window: (4,). Returns int64 (n, len(TIMING_COLUMNS))."""
+
+    def overlap_cycles(self, shapes: Int64s) -> Int64s:
+        """Cycles before the end of a tile from which on the next may begin, int64 (n,)."""

@@ -76,7 +76,7 @@ def command(
 
     spec = _load_chip(chip)
     if layers:
-        workload = workload.slice(*_layer_range(layers, [layer.name for layer in workload.layers]))
+        workload = workload.slice(*layer_range(layers, [layer.name for layer in workload.layers]))
     mappings = load_mapping_file(mapping, workload) if mapping else None
     shares = rule_or_file(allocation, workload, floorplan(spec))
     if out is not None:
@@ -93,6 +93,8 @@ def command(
             memory=memory,
             out=out,
             inputs={
+                "source": network,
+                "skip_unsupported": skip_unsupported,
                 "batch": batch,
                 "options": options,
                 "layers": layers,
@@ -159,7 +161,7 @@ def _options(given: list[str]) -> dict[str, int | str]:
     return options
 
 
-def _layer_range(text: str, names: list[str]) -> tuple[int, int]:
+def layer_range(text: str, names: list[str]) -> tuple[int, int]:
     """First and last layer of A:B; either may be left out."""
     if text.count(":") != 1:
         raise InputError(f"--layers must be A:B, not {text!r}")

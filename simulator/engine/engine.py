@@ -156,11 +156,12 @@ class Engine:
         self.servers, self.jobs = wiring.servers, wiring.jobs
         self.explainer = Explainer(self.program.tasks, self.servers.values(), len(self.names))
         cycles = self.program.tasks["cycles"].tolist()
+        overlap = self.program.tasks["overlap_cycles"].tolist()
         units = {}
         for unit in self.plan.compute_units:
             tasks = self.program.tasks_of(unit).tolist()
             units[unit] = ComputeUnit(
-                self.env, unit, tasks, cycles, wiring.trains, self.board, self.ledger
+                self.env, unit, tasks, cycles, overlap, wiring.trains, self.board, self.ledger
             )
         for server, row, unit in wiring.listeners:
             server.connect(row, units[unit].train_is_through)

@@ -51,7 +51,7 @@ class Explainer:
     def __init__(
         self, tasks: Mapping[str, Int64s], servers: Iterable[KernelServer], units: int
     ) -> None:
-        self.kind, self.fill = tasks["kind"], tasks["fill_cycles"]
+        self.kind, self.streaming = tasks["kind"], tasks["cycles"] - tasks["fill_cycles"]
         self.causes = np.zeros((units, JOB_COUNTS), dtype=np.int64)
         self.rates = np.ones((units, 2), dtype=np.int64)
         for server in servers:
@@ -63,7 +63,7 @@ class Explainer:
     def expand(self, batch: Batch, times: TaskTimes) -> Batch:
         """A batch of ledger rows without deferred ones."""
         rows = np.stack([batch[name] for name in COLUMNS], axis=1)
-        out = _expand(rows, self.kind, self.fill, self.causes, self.rates, *times)
+        out = _expand(rows, self.kind, self.streaming, self.causes, self.rates, *times)
         return {name: out[:, i] for i, name in enumerate(COLUMNS)}
 
 
@@ -111,15 +111,15 @@ def _transfer_pieces(out, n, unit, task, begin, end, causes, rate, ticks):
 
 @njit(cache=True)
 def _expand(
-    rows, kind, fill, causes, rates, ready, start, blocker, held_by, server, ticks
+    rows, kind, streaming, causes, rates, ready, start, blocker, held_by, server, ticks
 ):  # pragma: no cover - compiled
     out = np.empty((rows.shape[0] * 2 + 8, 6), dtype=np.int64)
     n = 0
     for row in rows:
         unit, begin, end, cause, task = row[0], row[1], row[2], row[3], row[4]
         if cause == WORK:
-            full = begin + fill[task]
-            packed = int(fill[task] > 0)
+            full = end - streaming[task]
+            packed = int(full > begin)
             out, n = _put(out, n, unit, begin, full, BUSY_FILL, task, packed)
             out, n = _put(out, n, unit, full, end, BUSY_COMPUTE, task, packed)
         elif cause == WAIT:

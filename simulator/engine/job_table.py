@@ -95,5 +95,6 @@ def machine_facts(
             for core in plan.cores
             for unit in core.dma.values()
         },
+        "slots": {b.name: b.spec.slots for core in plan.cores for b in core.buffers},
         "latency_cycles": {"noc": noc, "dram": dram},
     }

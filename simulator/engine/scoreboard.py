@@ -63,12 +63,13 @@ class Scoreboard:
         """Tasks that a unit waits to start, for the report of a deadlock."""
         return sorted(self._gates)
 
-    def start(self, task: int, unit: int, free_since: int, held_by: int) -> None:
-        """A unit that was free since a cycle starts a task now."""
+    def start(self, task: int, unit: int, free_since: int, held_by: int) -> int:
+        """A unit that was free since a cycle starts a task now; returns when it was ready."""
         now = self.env.now
         self.start_cycle[task] = now
         self.held_by[task] = held_by
         self.ledger.add(unit, free_since, now, WAIT, task)
+        return self.ready_cycle[task]
 
     def moved(self, task: int, server: KernelServer, ticks: Sequence[int]) -> None:
         """Which server a transfer ended on last, and what its ticks there went into."""

@@ -159,7 +159,8 @@ def _trains(
 ) -> dict[int, list[Train]]:
     table = program.trains
     units = program.tasks["unit"][table["task"]]
-    cycles = program.tasks["cycles"][table["task"]]
+    streaming = program.tasks["cycles"] - program.tasks["overlap_cycles"]
+    cycles = streaming[table["task"]]
     trains: dict[int, list[Train]] = {}
     for (unit, buffer, write), (port, row) in rows.items():
         mine = np.flatnonzero(

@@ -171,9 +171,9 @@ class LayerBlock:
         unit = core.vector_unit if self.psum is None else core.pe_array
         taps = self.part.layer.dims.fy * self.part.layer.dims.fx
         macs = 0 if self.psum is None else self.steps.extent.prod(axis=1) * taps
-        fill = self.costs.fill_cycles
-        grid.set("compute", kind=COMPUTE, unit=unit, cycles=self.costs.cycles, fill_cycles=fill)
-        grid.set("compute", macs=macs)
+        grid.set("compute", kind=COMPUTE, unit=unit, cycles=self.costs.cycles, macs=macs)
+        overlap = np.concatenate([[0], self.costs.overlap_cycles[:-1]])  # layers begin anew
+        grid.set("compute", fill_cycles=self.costs.fill_cycles, overlap_cycles=overlap)
         grid.set(self._finish, elements=self.outputs)
 
     def _set_transfer(self, task: str, kind: int, stream: Stream, bits: int, moved: Int64s) -> None:

@@ -203,7 +203,7 @@ def _whole_part_costs(
         Window.of(layer, "x").extent(shapes[:, 5]),
     )
     costs = tile_costs(layer, core, plan.chip.precision, streams, shapes, rows, columns)
-    cycles = np.maximum(costs.cycles, _port_cycles(core, costs))
+    cycles = np.maximum(costs.cycles - costs.overlap_cycles, _port_cycles(core, costs))
     n = len(tilings.tiles)
     on_array = np.bincount(owner, times * cycles, minlength=n)
     on_vector = np.bincount(owner, times * costs.post_cycles, minlength=n)

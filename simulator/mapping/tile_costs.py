@@ -25,13 +25,15 @@ class TileCosts:
     """Costs of n tiles, each an array (n,).
 
     cycles: on the unit that computes them, all operands present; fill_cycles: of them in which
-    the array fills or drains. post_cycles: on the vector unit, to finish an output tile of a MAC
+    the array fills or drains; overlap_cycles: those before its end from which the next tile may
+    begin. post_cycles: on the vector unit, to finish an output tile of a MAC
     layer. port_bytes: (buffer, PORT_READ or PORT_WRITE) -> bytes that the computation moves;
     post_port_bytes: those of finishing the output.
     """
 
     cycles: Int64s
     fill_cycles: Int64s
+    overlap_cycles: Int64s
     post_cycles: Int64s
     port_bytes: dict[tuple[int, int], Int64s]
     post_port_bytes: dict[tuple[int, int], Int64s]
@@ -59,7 +61,8 @@ def _mac_costs(
     taps = np.broadcast_to(np.array([d.fy, d.fx], dtype=np.int64), (extents.shape[0], 2))
     window = np.array([d.stride_y, d.stride_x, d.dilation_y, d.dilation_x], dtype=np.int64)
     shapes = np.ascontiguousarray(np.concatenate([extents, taps], axis=1))
-    timing = pe_array(core.spec.pe_array).timing(shapes, window)
+    array = pe_array(core.spec.pe_array)
+    timing, overlap = array.timing(shapes, window), array.overlap_cycles(shapes)
     t = {name: timing[:, i] for i, name in enumerate(TIMING_COLUMNS)}
     buffers = {o: core.buffer_of(o).index for o in ("input", "weight", "psum", "output")}
     outputs = _output_elements(extents)
@@ -74,7 +77,7 @@ def _mac_costs(
         (buffers["output"], PORT_WRITE, outputs, precision.output_bits),
     )
     post = -(-outputs // core.spec.vector_unit.lanes) * post_op_passes(layer.post_ops)
-    return TileCosts(t["cycles"], t["fill_cycles"], post, _ports(moved), _ports(finished))
+    return TileCosts(t["cycles"], t["fill_cycles"], overlap, post, _ports(moved), _ports(finished))
 
 
 def _vector_costs(
@@ -92,7 +95,7 @@ def _vector_costs(
         for elements in [s.bytes_of(extents, rows, columns) * 8 // s.bits]
     )
     none = np.zeros_like(cycles)
-    return TileCosts(cycles, none, none, _ports(moved), {})
+    return TileCosts(cycles, none, none, none, _ports(moved), {})
 
 
 def _vector_cycles(layer: Layer, outputs: Int64s, lanes: int) -> Int64s:

@@ -19,6 +19,7 @@ from hw_models.yaml_file import parse_yaml
 # 17.08 are two and one DDR3-2133 channels with the clock of 0.937 ns that the table gives
 PUBLISHED = {
     "tpu_v1": (65_536, "0.7", "34.15"),
+    "onnxim_128x128_hbm2": (16_384, "1", "614.6"),
     "tpu_like": (1_024, "1", "8"),
     "eyeriss": (168, "0.2", "0.48"),
     "nvdla_small": (64, "1", "1"),

@@ -72,10 +72,10 @@ def joined(parts):
     return result
 
 
-def explainer(kind, fill=None):
+def explainer(kind, streaming=None):
     made = object.__new__(Explainer)
     made.kind = np.array(kind)
-    made.fill = np.array(fill or [0] * len(kind))
+    made.streaming = np.array(streaming or [0] * len(kind))
     made.causes = np.array([[SERVED, QUEUED, OTHER, LATENCY]])
     made.rates = np.array([[1, 1]])
     return made
@@ -147,7 +147,8 @@ def test_a_transfer_held_up_by_its_lane_passes_the_wait_on_to_the_one_that_held_
 
 
 def test_work_is_filling_and_computing():
-    found = explainer([COMPUTE], fill=[7]).expand(batch((9, 10, 30, WORK, 0, 0)), times(start=[10]))
+    made = explainer([COMPUTE], streaming=[13])
+    found = made.expand(batch((9, 10, 30, WORK, 0, 0)), times(start=[10]))
     assert causes_of(found) == [("busy/fill", 7), ("busy/compute", 13)]
     assert found["packed"].tolist() == [1, 1]
 

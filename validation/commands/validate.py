@@ -88,9 +88,11 @@ def as_dict(result: ValidationResult) -> dict[str, Any]:
 
 
 def print_tables(result: ValidationResult, console: Console) -> None:
-    """The rows that differ, worst first, then the totals of each figure, then the verdict."""
+    """The rows that differ, worst first, or all by groups; then the totals, then the verdict."""
     failing = result.failing_rows()
-    if failing:
+    for name in dict.fromkeys(row[result.by] for row in result.rows) if result.by else ():
+        console.print(group_table(result, name))
+    if failing and not result.by:
         console.print(failing_table(result, failing))
     console.print(totals_table(result))
     verdict = "within" if result.passed else "OUTSIDE"
@@ -103,15 +105,30 @@ def failing_table(result: ValidationResult, failing: list[dict[str, Any]]) -> Ta
     title = f"{len(failing)} rows differ" + (
         f", the worst {len(shown)}:" if len(failing) > len(shown) else ":"
     )
-    columns = [name for name in result.identity if any(row[name] is not None for row in shown)]
+    return _rows_table(result, shown, title)
+
+
+def group_table(result: ValidationResult, group: str) -> Table:
+    """All rows of one group of a result that is shown by groups."""
+    return _rows_table(result, [row for row in result.rows if row[result.by] == group], group)
+
+
+def _rows_table(result: ValidationResult, shown: list[dict[str, Any]], title: str) -> Table:
+    columns = [
+        name
+        for name in result.identity
+        if name != result.by and any(row[name] is not None for row in shown)
+    ]
     table = Table(title=title, title_justify="left")
-    for heading in (*columns, "worst figure", "reference", "ours", "error %"):
+    which = () if result.by else ("worst figure",)
+    for heading in (*columns, *which, "reference", "ours", "error %"):
         table.add_column(heading, overflow="fold")
     for row in shown:
         figure = result.worst_figure(row)
         cells = [_cell(row[name]) for name in columns]
         values = [_cell(row[f"{figure}_{part}"]) for part in ("reference", "ours")]
-        table.add_row(*cells, figure, *values, f"{row[f'{figure}_error_pct']:.4f}")
+        names = () if result.by else (figure,)
+        table.add_row(*cells, *names, *values, f"{row[f'{figure}_error_pct']:.4f}")
     return table
 
 

@@ -52,6 +52,27 @@ def test_kernel_equals_its_plain_twin(shapes, rows, cols, code, overlapped):
     assert found.tolist() == systolic_timing_plain(shapes, rows, cols, code, overlapped).tolist()
 
 
+@given(
+    m=st.integers(1, 40),
+    folds=st.integers(1, 5),
+    rows=st.integers(1, 12),
+    cols=st.integers(1, 12),
+    dataflow=st.sampled_from(["os", "ws", "is"]),
+)
+@settings(deadline=None, max_examples=60)
+def test_tiles_that_overlap_take_as_long_as_their_folds_in_one_tile(m, folds, rows, cols, dataflow):
+    made = array(dataflow, "double_buffered", rows, cols)
+    loop = {"os": "g", "ws": "c", "is": "c"}[dataflow]
+    one = {"ox": m, "k": cols, "c": rows} if dataflow != "is" else {"ox": cols, "k": m, "c": rows}
+    whole = {**one, loop: one.get(loop, 1) * folds}
+    shape = np.array([[one.get(name, 1) for name in SHAPE_COLUMNS]], np.int64)
+    overlap = int(made.overlap_cycles(shape)[0])
+    if dataflow == "os" and m > rows:
+        return  # several folds already
+    expected = folds * timing(made, **one)["cycles"] - (folds - 1) * overlap
+    assert timing(made, **whole)["cycles"] == expected
+
+
 def test_serial_output_stationary_folds_wait_for_skew_on_both_sides():
     rows, cols, m, n, depth = 8, 4, 20, 9, 30
     folds = 3 * 3  # ceil(20 / 8) row folds, ceil(9 / 4) column folds
