@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from hw_models.clock import exact
 from hw_models.dram.standard import DramStandard, load_standard
+from hw_models.dram.system import DramSystem, dram_peak_bytes_per_clock
 from hw_models.yaml_file import InputError, Strict
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -33,8 +34,9 @@ class DramSpec(Strict):
     standard: Annotated[str, Field(min_length=1)] | None = None
     channels: Annotated[int, Field(ge=1, le=1024)]
     ranks: Annotated[int, Field(ge=1, le=64)] = 1
-    controller: Literal["bank_queues", "active_list"] = "active_list"
+    controller: Literal["bank_queues", "active_list", "active_list_hits"] = "active_list"
     page_policy: Literal["open", "closed"] = "open"
+    refresh: Literal["all_bank", "per_bank"] = "all_bank"
     address_map: Annotated[str, Field(min_length=1)] = "ro-ba-co-ra-bg-ch"
     channel_hash: Literal["none", "ipoly"] = "none"
     bandwidth_gb_per_s: Positive | None = None
@@ -54,7 +56,12 @@ class DramSpec(Strict):
             table = load_standard(self.standard)
         except InputError as error:
             raise ValueError(f"standard: {error}") from error
-        size_mib = self.channels * self.ranks * standard_bytes(table) >> 20
+        try:
+            system = self.system
+        except InputError as error:
+            raise ValueError(str(error)) from error
+        assert system is not None
+        size_mib = system.capacity_bytes >> 20
         self._check("bandwidth_gb_per_s", "at most", standard_gb_per_s(table))
         self._check("latency_ns", "at least", standard_latency_ns(table))
         self._check("granule_bytes", "at most", Fraction(table.organisation.granule_bytes))
@@ -75,6 +82,22 @@ class DramSpec(Strict):
     def table(self) -> DramStandard | None:
         """The standard's data."""
         return load_standard(self.standard) if self.standard is not None else None
+
+    @property
+    def system(self) -> DramSystem | None:
+        """The standard under its controller. Raises InputError for what doesn't fit together."""
+        if self.table is None:
+            return None
+        return DramSystem(
+            self.table,
+            controller=self.controller,
+            page_policy=self.page_policy,
+            refresh=self.refresh,
+            address_map=self.address_map,
+            channels=self.channels,
+            ranks=self.ranks,
+            channel_hash=self.channel_hash,
+        )
 
     @property
     def channel_gb_per_s(self) -> Fraction:
@@ -105,26 +128,16 @@ class DramSpec(Strict):
         """Bytes of all channels."""
         if self.capacity_mib is not None:
             return self.capacity_mib << 20
-        assert self.table is not None
-        return self.channels * self.ranks * standard_bytes(self.table)
+        assert self.system is not None
+        return self.system.capacity_bytes
 
 
 def standard_gb_per_s(table: DramStandard) -> Fraction:
     """Peak of a channel, 1 GB = 1e9 bytes."""
-    part = table.organisation
-    return (
-        part.pseudo_channels * part.granule_bytes / (table.timing_clocks.bl * exact(table.tck_ns))
-    )
+    return dram_peak_bytes_per_clock(table, 1) / exact(table.tck_ns)
 
 
 def standard_latency_ns(table: DramStandard) -> Fraction:
     """From activating a row until the first burst begins to arrive."""
     clocks = table.timing_clocks
     return (clocks.rcd_rd + clocks.cl) * exact(table.tck_ns)
-
-
-def standard_bytes(table: DramStandard) -> int:
-    """Bytes of a rank of a channel."""
-    part = table.organisation
-    banks = part.pseudo_channels * part.bank_groups * part.banks_per_group
-    return banks * part.rows * part.columns * part.bus_bits // 8

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+from hw_models.noc.topology import Topology
+from hw_models.noc_ports import NocPort, noc_ports
 from hw_models.pe_array.registry import pe_array
 from hw_models.spec import BufferSpec, ChipSpec, CoreSpec, Operand
 
@@ -52,12 +54,17 @@ class CorePlan:
 
 @dataclass(frozen=True, slots=True)
 class Floorplan:
-    """All units of a chip that execute tasks. units, buffers: name by number."""
+    """All units of a chip that execute tasks. units, buffers: name by number.
+
+    network: the routers, None without any. noc_ports: of every core.
+    """
 
     chip: ChipSpec
     cores: tuple[CorePlan, ...]
     units: tuple[str, ...]
     buffers: tuple[str, ...]
+    network: Topology | None
+    noc_ports: tuple[NocPort, ...]
 
     def core_peak_macs(self, core: int) -> int:
         """Multiply-accumulates a cycle of one core."""
@@ -79,19 +86,13 @@ def floorplan(chip: ChipSpec) -> Floorplan:
     """The floorplan of a chip: cores in the order of the file, copies numbered from 0."""
     units: list[str] = []
     buffers: list[str] = []
+    specs = [core for core in chip.cores for _ in range(core.count)]
     cores = tuple(
         _core(index, name, spec, units, buffers)
-        for index, (name, spec) in enumerate(_core_names(chip))
+        for index, (name, spec) in enumerate(zip(chip.core_names, specs, strict=True))
     )
-    return Floorplan(chip, cores, tuple(units), tuple(buffers))
-
-
-def _core_names(chip: ChipSpec) -> list[tuple[str, CoreSpec]]:
-    return [
-        (spec.name if spec.count == 1 else f"{spec.name}{copy}", spec)
-        for spec in chip.cores
-        for copy in range(spec.count)
-    ]
+    network, ports = noc_ports(chip.noc, chip.core_names)
+    return Floorplan(chip, cores, tuple(units), tuple(buffers), network, ports)
 
 
 def _core(index: int, name: str, spec: CoreSpec, units: list[str], buffers: list[str]) -> CorePlan:

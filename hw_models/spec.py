@@ -14,10 +14,12 @@ from pydantic import Field, model_validator
 
 from hw_models.clock import exact
 from hw_models.dram_spec import DramSpec
+from hw_models.noc_ports import noc_ports
+from hw_models.noc_spec import NocSpec
 from hw_models.pe_array.row_stationary import RowStationarySpec
 from hw_models.pe_array.spatial import SpatialSpec
 from hw_models.pe_array.systolic import SystolicSpec
-from hw_models.yaml_file import Strict
+from hw_models.yaml_file import InputError, Strict
 
 Operand = Literal["input", "weight", "psum", "output"]
 OPERANDS: tuple[Operand, ...] = ("input", "weight", "psum", "output")
@@ -128,16 +130,11 @@ class CoreSpec(Strict):
         return next(buffer for buffer in self.buffers if operand in buffer.holds)
 
 
-class NocSpec(Strict):
-    """What connects cores and DRAM: a bus that moves width_bytes a cycle for one transfer."""
-
-    kind: Literal["bus"]
-    width_bytes: Count
-    latency_cycles: Annotated[int, Field(ge=0, le=10_000)]
-
-
 class ChipSpec(Strict):
-    """A chip: cores, what connects them, and external memory, on one clock."""
+    """A chip: cores, what connects them, and external memory, on one clock.
+
+    energy_table: path of a table of energy per action that replaces tilesim's own.
+    """
 
     name: Name
     description: Annotated[str, Field(min_length=1)]
@@ -147,11 +144,29 @@ class ChipSpec(Strict):
     cores: tuple[CoreSpec, ...] = Field(min_length=1, strict=False)
     noc: NocSpec
     dram: DramSpec
+    energy_table: Annotated[str, Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:
         _unique("cores", [core.name for core in self.cores])
         return self
+
+    @model_validator(mode="after")
+    def _cores_reach_dram(self) -> Self:
+        try:
+            noc_ports(self.noc, self.core_names)
+        except InputError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    @property
+    def core_names(self) -> list[str]:
+        """Name of every core; copies are numbered from 0."""
+        return [
+            core.name if core.count == 1 else f"{core.name}{copy}"
+            for core in self.cores
+            for copy in range(core.count)
+        ]
 
     @property
     def dram_bytes_per_cycle(self) -> Fraction:

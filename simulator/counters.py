@@ -1,17 +1,22 @@
-"""Action counts of a program per layer, and their energy. Rule: ARCHITECTURE.md COST-1."""
+"""Action counts per layer and their energy: of a program, and of the time that its run took.
+
+Rules: ARCHITECTURE.md ENERGY-1, ENERGY-5, ENERGY-9.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from hw_models.cost.energy import action_energies_pj
+from hw_models.cost.energy import TIME_ACTIONS, action_energies_pj
+from hw_models.cost.network import router_hops
 from hw_models.floorplan import Floorplan
 from hw_models.pe_array.vector import VectorExtent, post_op_passes, vector_operations
 from simulator.program import LOAD, STORE, Int64s, TileProgram
 from simulator.workload.graph import ROW_OPS, Layer, Workload
+from traces.schema import CAUSES
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,70 @@ def action_counters(
     )
 
 
+def layer_energies_pj(counters: Iterable[Counter], layers: int) -> list[dict[str, float]]:
+    """Energy of each layer by component, as plain data."""
+    found: list[dict[str, float]] = [{} for _ in range(layers)]
+    for counter in counters:
+        of_layer = found[counter.layer]
+        of_layer[counter.component] = of_layer.get(counter.component, 0.0) + counter.energy_pj
+    return found
+
+
+def time_counters(
+    plan: Floorplan, spans: Int64s, kept: Mapping[str, Int64s]
+) -> tuple[Counter, ...]:
+    """Cycles of leakage and clock of every core and layer, once a run has ended.
+
+    spans: [start, end) of each layer, (n, 2), as in `simulator.result.layer_spans`. kept: intervals
+    of the ledger. A core's clock runs while its array or vector unit is busy, else it is gated.
+    """
+    pj = action_energies_pj(plan.chip)
+    cycles = spans[:, 1] - spans[:, 0]
+    found = []
+    for core in plan.cores:
+        busy = _busy_cycles(kept, (core.pe_array, core.vector_unit), spans)
+        for name, count in zip(TIME_ACTIONS, (cycles, busy, cycles - busy), strict=True):
+            action = f"{core.spec.name}.{name}"
+            component = _time_component(core.name, name)
+            found += [
+                Counter(layer, component, action, n, n * pj[action])
+                for layer, n in enumerate(count.tolist())
+                if n
+            ]
+    return tuple(found)
+
+
+def time_words(plan: Floorplan) -> dict[str, set[str]]:
+    """Components and actions that `time_counters` may name."""
+    names = [(core, action) for core in plan.cores for action in TIME_ACTIONS]
+    return {
+        "component": {_time_component(core.name, action) for core, action in names},
+        "action": {f"{core.spec.name}.{action}" for core, action in names},
+    }
+
+
+def _time_component(core: str, action: str) -> str:
+    return f"{core}.{'leakage' if action == 'leakage_cycle' else 'clock'}"
+
+
+def _busy_cycles(kept: Mapping[str, Int64s], units: tuple[int, ...], spans: Int64s) -> Int64s:
+    """Cycles of each span in which at least one of some units is busy."""
+    busy = np.array([cause.startswith("busy/") for cause in CAUSES])
+    mine = np.isin(kept["unit"], units) & busy[kept["cause"]]
+    edges = np.concatenate([kept["start"][mine], kept["end"][mine]])
+    steps = np.repeat([1, -1], edges.size // 2)
+    order = np.argsort(edges, kind="stable")
+    edges, active = edges[order], np.cumsum(steps[order])
+    lengths = np.where(active[:-1] > 0, np.diff(edges), 0)
+    if not lengths.size:
+        return np.zeros(len(spans), dtype=np.int64)
+    done = np.concatenate([[0], np.cumsum(lengths)])
+    inside = np.clip(np.searchsorted(edges, spans, side="right") - 1, 0, lengths.size - 1)
+    part = np.where(active[inside] > 0, np.clip(spans - edges[inside], 0, lengths[inside]), 0)
+    before = done[inside] + part
+    return before[:, 1] - before[:, 0]
+
+
 def _per_layer(
     program: TileProgram, plan: Floorplan, workload: Workload
 ) -> Iterator[tuple[str, str, Int64s]]:
@@ -52,16 +121,39 @@ def _per_layer(
 
     for core in plan.cores:
         mine = tasks["unit"] == core.pe_array
-        yield f"{core.name}.pe_array", "mac", total(tasks["macs"][mine], layer_of[mine])
+        macs = total(tasks["macs"][mine], layer_of[mine])
+        yield f"{core.name}.pe_array", "mac", macs
+        yield f"{core.name}.pe_store", f"{core.spec.name}.pe_store", macs
     operations = np.array([_vector_operations(layer) for layer in workload.layers], dtype=np.int64)
     yield "vector_unit", "vector_operation", operations
     yield from _buffer_bytes(program, plan, total)
     moved = tasks["bytes"] > 0
-    yield "noc", "noc_byte", total(tasks["bytes"][moved], layer_of[moved])
-    granule = plan.chip.dram.granule_bytes
+    yield from _network_bytes(program, plan, total)
+    granule = plan.chip.dram.access_bytes
     runs = tasks["count_1"] * tasks["count_2"] * tasks["count_3"]
     bursts = runs * -(-tasks["run_bytes"] // granule) * granule
     yield "dram", "dram_byte", total(bursts[moved], layer_of[moved])
+
+
+def _network_bytes(
+    program: TileProgram, plan: Floorplan, total: Callable[[Int64s, Int64s], Int64s]
+) -> Iterator[tuple[str, str, Int64s]]:
+    """Bytes on a bus; with routers, those in each router and on each link of a core's way to DRAM.
+
+    Rule: ARCHITECTURE.md ENERGY-6.
+    """
+    tasks, ways = program.tasks, router_hops(plan.chip)
+    if ways is None:
+        moving = tasks["bytes"] > 0
+        yield "noc", "noc_byte", total(tasks["bytes"][moving], tasks["layer"][moving])
+        return
+    routers = links = np.zeros(len(program.layers), dtype=np.int64)
+    for core, hops in zip(plan.cores, ways, strict=True):
+        mine = np.isin(tasks["unit"], list(core.dma.values()))
+        moved = total(tasks["bytes"][mine], tasks["layer"][mine])
+        routers, links = routers + moved * (hops + 1), links + moved * hops
+    yield "noc", "noc_router_byte", routers
+    yield "noc", "noc_link_byte", links
 
 
 def _buffer_bytes(

@@ -48,12 +48,12 @@ class RecordedRun:
     def simulate(self, changes: Sequence[Change]) -> EngineRun:
         """Run the program on the changed chip. Raises InputError for what no chip file can say."""
         machine, recorded = changed_machine(self.graph, changes), recorded_machine(self.graph)
-        program, chip = self.program, changed_chip(self.chip, machine, recorded)
+        memory = self.graph.manifest.get("memory", "simple")
+        program, chip = self.program, changed_chip(self.chip, machine, recorded, memory)
         if machine.slots != recorded.slots:
             given = self._with_slots(machine, recorded)
             program = _lowered(self.graph, self.workload, chip, given)
         program = _at_speed(program, machine)
-        memory = self.graph.manifest.get("memory", "simple")
         return Engine(program, floorplan(chip), None, memory).run()
 
     def _with_slots(
@@ -140,24 +140,20 @@ def _one_by_one(chip: ChipSpec) -> ChipSpec:
     return chip.model_copy(update={"cores": tuple(cores)})
 
 
-def changed_chip(chip: ChipSpec, machine: Machine, recorded: Machine) -> ChipSpec:
+def changed_chip(chip: ChipSpec, machine: Machine, recorded: Machine, memory: str) -> ChipSpec:
     """The chip with the rates, latencies, lanes and slots of a machine. Raises InputError."""
     faster = {
         server: recorded.cycles_per_tick[server] / rate if rate else Fraction(FAST)
         for server, rate in machine.cycles_per_tick.items()
     }
-    dram, noc = dict[str, Any](), dict[str, Any]()
-    if faster.get("dram", 1) != 1:
-        # Few digits keep the numbers of a tick small, which kernels multiply.
-        rate = float(chip.dram.channel_gb_per_s * faster["dram"])
-        dram["bandwidth_gb_per_s"] = float(f"{rate:.6g}")
+    by_banks = memory == "cycle" and chip.dram.standard is not None
+    dram, noc = _dram(chip, machine, recorded, faster, by_banks), dict[str, Any]()
     if faster.get("noc", 1) != 1:
         noc["width_bytes"] = _whole("noc.bandwidth", chip.noc.width_bytes * faster["noc"])
-    if machine.latency_cycles != recorded.latency_cycles:
+    if machine.latency_cycles.get("noc") != recorded.latency_cycles.get("noc"):
+        if "latency_cycles" not in type(chip.noc).model_fields:
+            raise InputError(f"--set noc.latency can't be simulated on a {chip.noc.kind}")
         noc["latency_cycles"] = machine.latency_cycles["noc"]
-        # Half a cycle less, as nanoseconds are rounded up to whole cycles.
-        half = max(Fraction(0), machine.latency_cycles["dram"] - Fraction(1, 2))
-        dram["latency_ns"] = float(half / exact(chip.clock_ghz))
     cores = tuple(_core(core, machine, recorded, faster) for core in chip.cores)
     return chip.model_copy(
         update={
@@ -166,6 +162,32 @@ def changed_chip(chip: ChipSpec, machine: Machine, recorded: Machine) -> ChipSpe
             "dram": chip.dram.model_copy(update=dram),
         }
     )
+
+
+def _dram(
+    chip: ChipSpec,
+    machine: Machine,
+    recorded: Machine,
+    faster: Mapping[str, Fraction],
+    by_banks: bool,
+) -> dict[str, Any]:
+    """Changes of external memory. Memory by banks becomes faster by more channels."""
+    changes: dict[str, Any] = {}
+    interface = faster.get("dram_interface" if by_banks else "dram", Fraction(1))
+    if by_banks and faster.get("dram", 1) != 1:
+        channels = chip.dram.channels * faster["dram"]
+        changes["channels"] = _whole("dram.bandwidth", channels, "channels")
+        interface /= faster["dram"] if "dram_interface" in faster else 1
+    if interface != 1:
+        # Few digits keep the numbers of a tick small, which kernels multiply.
+        rate = float(chip.dram.channel_gb_per_s * interface)
+        changes["bandwidth_gb_per_s"] = float(f"{rate:.6g}")
+    more = machine.latency_cycles.get("dram", 0) - recorded.latency_cycles.get("dram", 0)
+    if more:
+        latency_ns = chip.dram.access_latency_ns + more / exact(chip.clock_ghz)
+        # Rounded down, as nanoseconds are rounded up to whole cycles.
+        changes["latency_ns"] = max(0, latency_ns * 10**6 // 1) / 10**6
+    return changes
 
 
 def _core(
@@ -201,10 +223,10 @@ def _buffer(
     return buffer.model_copy(update=changes)
 
 
-def _whole(key: str, width_bytes: Fraction) -> int:
-    if width_bytes.denominator != 1:
-        raise InputError(f"--set {key} must give whole bytes a cycle with --check")
-    return int(width_bytes)
+def _whole(key: str, number: Fraction, what: str = "bytes a cycle") -> int:
+    if number.denominator != 1:
+        raise InputError(f"--set {key} must give whole {what} with --check")
+    return int(number)
 
 
 def _at_speed(program: TileProgram, machine: Machine) -> TileProgram:

@@ -14,12 +14,13 @@ import numpy as np
 
 from hw_models.spec import ChipSpec
 from simulator.allocation.shares import Allocation
-from simulator.counters import Counter, action_counters
+from simulator.counters import Counter, action_counters, time_counters, time_words
 from simulator.engine.conservation import check_work
 from simulator.engine.engine import Engine, EngineRun, Progress, words_of
+from simulator.engine.fabric import DEFAULT_MEMORY
 from simulator.lowering.lower import Lowered, lower
 from simulator.mapping.mapping import LayerMappingSpec, dump_mappings
-from simulator.result import RunResult, summarise
+from simulator.result import RunResult, layer_spans, summarise
 from simulator.workload.graph import Workload
 from traces.recorder import Recorder
 
@@ -42,7 +43,7 @@ def simulate(
     objective: str = "latency",
     mappings: Mapping[str, LayerMappingSpec] | None = None,
     allocation: Allocation | None = None,
-    memory: str = "simple",
+    memory: str = DEFAULT_MEMORY,
     out: Path | None = None,
     inputs: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
@@ -60,15 +61,18 @@ def simulate(
     counters = action_counters(lowered.program, lowered.plan, workload)
     if out is None:
         run = Engine(lowered.program, lowered.plan, None, memory).run(progress)
-        return Simulation(summarise(lowered, workload, run, counters), lowered, run)
-    words = words_of(lowered.plan, lowered.program, memory) | _counter_words(counters)
+        every = counters + _of_time(lowered, run)
+        return Simulation(summarise(lowered, workload, run, every), lowered, run)
+    words = words_of(lowered.plan, lowered.program, memory) | _counter_words(counters, lowered)
     options = {"objective": objective, "memory": memory}
     manifest = _manifest(workload, chip, options | dict(inputs or {}))
     with Recorder(out, words, manifest) as recorder:
         write_text(out / MAPPING, dump_mappings({n: p.mapping for n, p in lowered.plans.items()}))
         recorder.write("counters", _counter_columns(counters, words))
         run = Engine(lowered.program, lowered.plan, recorder, memory).run(progress)
-        result = summarise(lowered, workload, run, counters)
+        of_time = _of_time(lowered, run)
+        recorder.write("counters", _counter_columns(of_time, words))
+        result = summarise(lowered, workload, run, counters + of_time)
         write_text(out / RESULT, json.dumps(result.as_dict(), indent=2) + "\n")
         recorder.complete({"cycles": run.cycles, "tasks": len(lowered.program)})
     return Simulation(result, lowered, run)
@@ -96,9 +100,15 @@ def _manifest(workload: Workload, chip: ChipSpec, inputs: Mapping[str, Any]) -> 
     }
 
 
-def _counter_words(counters: tuple[Counter, ...]) -> dict[str, list[str]]:
+def _of_time(lowered: Lowered, run: EngineRun) -> tuple[Counter, ...]:
+    return time_counters(lowered.plan, layer_spans(lowered, run), run.ledger.kept())
+
+
+def _counter_words(counters: tuple[Counter, ...], lowered: Lowered) -> dict[str, list[str]]:
+    """Components and actions that counters name, those of the run's time included."""
+    of_time = time_words(lowered.plan)
     return {
-        name: sorted({getattr(counter, name) for counter in counters})
+        name: sorted({getattr(counter, name) for counter in counters} | of_time[name])
         for name in ("component", "action")
     }
 

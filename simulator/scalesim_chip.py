@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hw_models.dram_spec import DramSpec
+from hw_models.noc_spec import WireSpec
 from hw_models.pe_array.systolic import SystolicSpec
 from hw_models.spec import (
     BufferSpec,
     ChipSpec,
     CoreSpec,
     DmaSpec,
-    DramSpec,
-    NocSpec,
     Operand,
     PrecisionSpec,
     VectorSpec,
@@ -63,7 +63,7 @@ def scalesim_chip(config: ScaleSimConfig) -> ChipSpec:
                 dma=DmaSpec(outstanding=4),
             ),
         ),
-        noc=NocSpec(kind="bus", width_bytes=bytes_per_cycle, latency_cycles=0),
+        noc=WireSpec(kind="bus", width_bytes=bytes_per_cycle, latency_cycles=0),
         dram=DramSpec(
             channels=1,
             bandwidth_gb_per_s=bytes_per_cycle * CLOCK_GHZ,

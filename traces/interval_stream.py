@@ -1,4 +1,4 @@
-"""The ledger of a run batch by batch, memory-mapped: traces larger than memory can be read."""
+"""The ledger of a run batch by batch: traces larger than memory can be read."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def interval_batches(folder: Path) -> IntervalStream:
     manifest = read_manifest(folder)
     path = folder / f"intervals{STREAM_SUFFIX}"
     try:
-        source = pa.memory_map(str(path))
+        # Read, not mapped: what a mapping has touched counts as memory until it is closed.
+        source = pa.OSFile(str(path))
     except OSError:
         raise InputError(f"{folder}: {path.name} is missing") from None
     parts = _record_batches(source, f"{folder}: {path.name} is damaged", manifest["complete"])

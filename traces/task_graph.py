@@ -75,6 +75,19 @@ class TaskGraph:
         """The jobs of task t are the rows [p[t], p[t + 1]) of `jobs`."""
         return _pointers(self.jobs["task"], len(self))
 
+    def hidden_cycles(self) -> Int64s:
+        """By how many cycles each task was shorter, as it could begin before the last one ended."""
+        tasks = self.tasks
+        order = np.argsort(tasks["unit"], kind="stable")
+        unit, start, end = (tasks[name][order] for name in ("unit", "start", "end"))
+        follows = (unit[1:] == unit[:-1]) & (start[1:] == end[:-1]) & (unit[1:] >= 0)
+        waited = (start - tasks["ready"][order].clip(0))[1:]
+        most = np.minimum(tasks["overlap_cycles"], tasks["cycles"])[order][1:].clip(0)
+        possible = np.minimum(most, waited)
+        hidden = np.zeros(len(self), dtype=np.int64)
+        hidden[order[1:]] = np.where(follows, possible, 0)
+        return hidden
+
     def layer_spans(self) -> tuple[Int64s, Int64s]:
         """End of each layer, and the unit that it runs on (-1: none), (layers,) each.
 

@@ -1,1 +1,1 @@
-"""What actions cost: energy per action of a chip, from published and measured tables."""
+"""What actions cost and parts take: energy per action and area of a chip, from sourced tables."""

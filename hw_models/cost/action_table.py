@@ -31,6 +31,11 @@ class ActionRow:
         """The value as a number."""
         return float(self.value)
 
+    @property
+    def um2(self) -> float:
+        """The area as a number."""
+        return float(self.area_um2)
+
 
 @lru_cache(maxsize=1)
 def action_rows() -> tuple[ActionRow, ...]:

@@ -1,6 +1,8 @@
-"""Energy per action of a chip: what one MAC, one byte moved or one vector operation costs.
+"""Energy per action of a chip: what a MAC, a byte moved, a vector operation or a cycle costs.
 
-Rules: ARCHITECTURE.md COST-1 to COST-6. A run counts actions; energy is counts times these values.
+A run counts actions; energy is counts times these values. They come from the tables that tilesim
+brings along, or from a user's table that the chip names (`hw_models.cost.energy_table`).
+Rules: ARCHITECTURE.md ENERGY-1 to ENERGY-10.
 """
 
 from __future__ import annotations
@@ -8,23 +10,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
-from math import sqrt
+from statistics import fmean
+from typing import Any
 
-from hw_models.chip_files import without_sources
-from hw_models.cost.action_table import rows_of
-from hw_models.cost.interpolation import log_log
+from hw_models.cost.arithmetic import mac_pj
+from hw_models.cost.energy_table import load_energy_table
+from hw_models.cost.model import model_numbers
+from hw_models.cost.network import link_pj_per_bit, router_hops, router_pj_per_bit, wire_row
+from hw_models.cost.pe_storage import pe_storage_pj
 from hw_models.cost.sram import Access, nearest_sram_node_nm, sram_access_pj
+from hw_models.cost.static import core_power
 from hw_models.cost.technology import SOURCE as SCALING
-from hw_models.cost.technology import energy_factor, nominal_vdd_v
-from hw_models.spec import BufferSpec, ChipSpec, CoreSpec, PrecisionSpec
-from hw_models.yaml_file import parse_yaml
+from hw_models.spec import BufferSpec, ChipSpec, CoreSpec
+
+__all__ = ["ACCESSES", "ActionEnergies", "ActionEnergy", "action_energies_pj", "mac_pj"]
 
 BITS_PER_BYTE = 8
-WIRE_CONFIG = "28nm full-swing repeated wire; 30 % delay penalty"
-"""Row of the action table whose wires a bus is made of."""
-
 ACCESSES: tuple[Access, ...] = ("read", "write")
+TIME_ACTIONS = ("leakage_cycle", "clock_cycle", "gated_clock_cycle")
+"""Actions of a core that happen once a cycle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +44,37 @@ class ActionEnergy:
 class ActionEnergies:
     """Energies of all actions of a chip.
 
-    Actions: "mac", "vector_operation", "noc_byte", "dram_byte", and for each buffer
-    "CORE.BUFFER.read_byte" and "CORE.BUFFER.write_byte".
+    Actions: "mac", "vector_operation", "noc_byte" (with routers also "noc_router_byte" and
+    "noc_link_byte"), "dram_byte"; for each core "CORE.pe_store" (what
+    a PE's own registers and pads take for one MAC) and those of TIME_ACTIONS, "CORE.clock_cycle"
+    and so on; for each buffer "CORE.BUFFER.read_byte" and "CORE.BUFFER.write_byte".
     """
 
     entries: tuple[ActionEnergy, ...]
 
     @classmethod
     def of(cls, chip: ChipSpec) -> ActionEnergies:
-        """The energies of a chip. Raises ValueError for a node outside the scaling table."""
-        mac = _mac(chip)
-        vector = ActionEnergy("vector_operation", mac.pj, f"as a MAC: {mac.source}")
-        buffers = (_buffers(chip, core) for core in chip.cores)
-        flat = [energy for energies in buffers for energy in energies]
-        return cls((mac, vector, *flat, _noc_byte(), _dram_byte(chip)))
+        """The energies of a chip.
+
+        Raises InputError for a node outside the scaling table, and for a table of the
+        user's that can't be read or lacks an action.
+        """
+        built_in = tuple(_built_in(chip))
+        if chip.energy_table is None:
+            return cls(built_in)
+        words = {
+            f"{core.name}.{b.name}": b.width_bytes for core in chip.cores for b in core.buffers
+        }
+        table = load_energy_table(chip.energy_table, words, chip.dram.access_bytes)
+        given = table.values_of([entry.action for entry in built_in])
+        return cls(
+            tuple(
+                ActionEnergy(entry.action, given[entry.action], chip.energy_table)
+                if entry.action in given
+                else entry
+                for entry in built_in
+            )
+        )
 
     def of_action(self, action: str) -> ActionEnergy:
         """The energy of one action. Raises ValueError for an unknown one."""
@@ -63,6 +84,10 @@ class ActionEnergies:
         known = ", ".join(entry.action for entry in self.entries)
         raise ValueError(f"action must be one of {known}, not {action!r}")
 
+    def as_dict(self) -> dict[str, dict[str, Any]]:
+        """Plain data: action -> pj and source."""
+        return {entry.action: {"pj": entry.pj, "source": entry.source} for entry in self.entries}
+
 
 @lru_cache(maxsize=8)
 def action_energies_pj(chip: ChipSpec) -> dict[str, float]:
@@ -70,31 +95,32 @@ def action_energies_pj(chip: ChipSpec) -> dict[str, float]:
     return {entry.action: entry.pj for entry in ActionEnergies.of(chip).entries}
 
 
-def mac_pj(precision: PrecisionSpec, node_nm: int) -> float:
-    """Energy of an integer multiply-accumulate at a node and its nominal supply.
+def _built_in(chip: ChipSpec) -> Iterator[ActionEnergy]:
+    mac = _mac(chip)
+    yield mac
+    yield ActionEnergy("vector_operation", mac.pj, f"as a MAC: {mac.source}")
+    for core in chip.cores:
+        yield from _core(chip, core)
+    yield from _noc(chip)
+    yield _dram_byte(chip)
 
-    A multiplication at the geometric mean of the two operands' widths and an addition at the width
-    of the partial sum, each log-log between the widths of the table.
-    """
-    width = sqrt(precision.input_bits * precision.weight_bits)
-    model = _model()
-    here = (node_nm, nominal_vdd_v(node_nm))
-    scale = energy_factor(model["arithmetic_node_nm"], model["arithmetic_vdd_v"], *here)
-    return scale * (
-        log_log(_by_width("int_mult", "mult"), width)
-        + log_log(_by_width("int_add", "add"), precision.psum_bits)
+
+def _core(chip: ChipSpec, core: CoreSpec) -> Iterator[ActionEnergy]:
+    node = chip.technology_nm
+    source = (
+        f"accesses of a MAC (energy_model.yaml) to registers and pads; to {node} nm by {SCALING}"
     )
-
-
-@lru_cache(maxsize=1)
-def _model() -> dict:
-    table = files("hw_models.cost") / "tables" / "energy_model.yaml"
-    return without_sources(parse_yaml(table.read_text(encoding="utf-8"), table.name))
-
-
-def _by_width(component: str, action: str) -> dict[float, float]:
-    rows = rows_of(component, action, _model()["arithmetic_node_nm"])
-    return {float(row.width_bits): row.pj for row in rows}
+    yield ActionEnergy(f"{core.name}.pe_store", pe_storage_pj(chip, core), source)
+    for buffer in core.buffers:
+        for access in ACCESSES:
+            yield _buffer_byte(chip, core, buffer, access)
+    sources = (
+        "SRAM banks by CACTI 7.0 at 350 K, logic by area (assumed density)",
+        f"by area, from the clock of Eyeriss (recalled); to {node} nm by {SCALING}",
+        "a share of the clock of a busy core (assumed)",
+    )
+    for action, pj, source in zip(TIME_ACTIONS, core_power(chip, core), sources, strict=True):
+        yield ActionEnergy(f"{core.name}.{action}", pj, source)
 
 
 def _mac(chip: ChipSpec) -> ActionEnergy:
@@ -106,18 +132,12 @@ def _mac(chip: ChipSpec) -> ActionEnergy:
     return ActionEnergy("mac", mac_pj(p, node), source)
 
 
-def _buffers(chip: ChipSpec, core: CoreSpec) -> Iterator[ActionEnergy]:
-    for buffer in core.buffers:
-        for access in ACCESSES:
-            yield _buffer_byte(chip, core, buffer, access)
-
-
 def _buffer_byte(
     chip: ChipSpec, core: CoreSpec, buffer: BufferSpec, access: Access
 ) -> ActionEnergy:
     bank_bytes, node = buffer.size_bytes // buffer.banks, chip.technology_nm
     bits = buffer.width_bytes * BITS_PER_BYTE
-    pj = sram_access_pj(access, bank_bytes, bits, node, _model()["widest_array_bits"])
+    pj = sram_access_pj(access, bank_bytes, bits, node, model_numbers()["widest_array_bits"])
     known = nearest_sram_node_nm(node)
     source = (
         f"CACTI 7.0 at {known} nm, a bank of {bank_bytes} bytes and {bits} bits, log-log in "
@@ -127,11 +147,28 @@ def _buffer_byte(
     return ActionEnergy(name, pj / buffer.width_bytes, source)
 
 
-def _noc_byte() -> ActionEnergy:
-    wire = next(r for r in rows_of("noc_link", "flit-hop wire") if r.config == WIRE_CONFIG)
-    length_mm = _model()["bus_length_mm"]
-    source = f"{wire.source}, {wire.config}, {length_mm} mm (assumed), not scaled with the node"
-    return ActionEnergy("noc_byte", wire.pj * length_mm * BITS_PER_BYTE, source)
+def _noc(chip: ChipSpec) -> Iterator[ActionEnergy]:
+    """A byte on a bus or link to DRAM; on routers, a byte in one and on the wires behind it.
+
+    "noc_byte" of routers is that of a core's mean way to DRAM, which the mapping search uses.
+    """
+    model, node = model_numbers(), chip.technology_nm
+    wire = f"{wire_row().source}, {wire_row().config}"
+    ways = router_hops(chip)
+    if ways is None:
+        length_mm = model["bus_length_mm"]
+        source = f"{wire}, {length_mm} mm (assumed), not scaled with the node"
+        yield ActionEnergy("noc_byte", link_pj_per_bit(length_mm) * BITS_PER_BYTE, source)
+        return
+    pitch_mm = model["router_pitch_mm"]
+    router = router_pj_per_bit(node) * BITS_PER_BYTE
+    link = link_pj_per_bit(pitch_mm) * BITS_PER_BYTE
+    source = f"ORION 2.0 range (recalled); to {node} nm by {SCALING}"
+    yield ActionEnergy("noc_router_byte", router, source)
+    source = f"{wire}, {pitch_mm} mm (assumed), not scaled with the node"
+    yield ActionEnergy("noc_link_byte", link, source)
+    mean = fmean(ways) * link + (fmean(ways) + 1) * router
+    yield ActionEnergy("noc_byte", mean, "mean way of a core to DRAM over routers and links")
 
 
 def _dram_byte(chip: ChipSpec) -> ActionEnergy:

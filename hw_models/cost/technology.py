@@ -1,8 +1,9 @@
-"""Energy of logic from one technology node and supply to another.
+"""Energy and area of logic from one technology node and supply to another.
 
-Rule: ARCHITECTURE.md COST-2. Source: Stillmaker and Baas, "Scaling equations for the accurate
-prediction of CMOS device performance from 180 nm to 7 nm", Integration 58 (2017) 74-81: energy is
-a polynomial of the supply for each node. The coefficients are rows of `energy_actions.csv`.
+Rules: ARCHITECTURE.md ENERGY-2, AREA-1. Source: Stillmaker and Baas, "Scaling equations for the
+accurate prediction of CMOS device performance from 180 nm to 7 nm", Integration 58 (2017) 74-81:
+energy is a polynomial of the supply for each node. The coefficients are rows of
+`energy_actions.csv`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from bisect import bisect_left
 from functools import lru_cache
 
 from hw_models.cost.action_table import rows_of
+from traces.errors import InputError
 
 SOURCE = "Stillmaker and Baas, Integration 58 (2017) 74-81"
 
@@ -43,9 +45,18 @@ def energy_factor(from_nm: int, from_v: float, to_nm: int, to_v: float) -> float
     """Energy of a logic operation at one node and supply relative to another.
 
     Nodes between those of the paper are interpolated linearly, supplies follow the polynomials.
-    Raises ValueError for a node outside the paper's.
+    Raises InputError for a node outside the paper's.
     """
     return _relative_energy(to_nm, to_v) / _relative_energy(from_nm, from_v)
+
+
+def area_factor(from_nm: int, to_nm: int) -> float:
+    """Area of logic at one node relative to another, linear in the node between the paper's.
+
+    Raises InputError for a node outside the paper's.
+    """
+    factors = {int(row.node_nm): row.pj for row in rows_of("scaling_area", "factor vs 45nm")}
+    return _between(factors, to_nm) / _between(factors, from_nm)
 
 
 def _relative_energy(node_nm: int, vdd_v: float) -> float:
@@ -56,7 +67,7 @@ def _relative_energy(node_nm: int, vdd_v: float) -> float:
 def _between(values: dict[int, float], node_nm: int) -> float:
     nodes = sorted(values)
     if not nodes[0] <= node_nm <= nodes[-1]:
-        raise ValueError(f"technology_nm must be between {nodes[0]} and {nodes[-1]}, not {node_nm}")
+        raise InputError(f"technology_nm must be between {nodes[0]} and {nodes[-1]}, not {node_nm}")
     upper = max(1, bisect_left(nodes, node_nm))
     low, high = nodes[upper - 1], nodes[upper]
     share = (node_nm - low) / (high - low)

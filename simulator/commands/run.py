@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from simulator.engine.fabric import MEMORIES
+from simulator.engine.fabric import DEFAULT_MEMORY, MEMORIES
 from simulator.workload.source import load_network
 from traces.errors import InputError
 
@@ -43,7 +43,10 @@ def command(
     ] = "split",
     memory: Annotated[
         str, typer.Option("--memory", help=f"Model of the memory system: {', '.join(MEMORIES)}.")
-    ] = "simple",
+    ] = DEFAULT_MEMORY,
+    energy_table: Annotated[
+        Path | None, typer.Option("--energy-table", help="Energy per action: YAML or an ERT.")
+    ] = None,
     option: Annotated[
         list[str] | None,
         typer.Option("--option", help="KEY=VALUE of the network, e.g. sequence=256. Repeatable."),
@@ -75,6 +78,8 @@ def command(
     from simulator.run import simulate
 
     spec = _load_chip(chip)
+    if energy_table is not None:
+        spec = spec.model_copy(update={"energy_table": str(energy_table)})
     if layers:
         workload = workload.slice(*layer_range(layers, [layer.name for layer in workload.layers]))
     mappings = load_mapping_file(mapping, workload) if mapping else None

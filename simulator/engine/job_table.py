@@ -25,6 +25,7 @@ class JobTable:
         self.servers = tuple(servers)
         self._codes = {name: code for code, name in enumerate(self.servers)}
         self._parts: list[Int64s] = []
+        self._due = dict.fromkeys(self.servers, 0)
 
     def add(
         self, tasks: Int64s, resource: Resource, offset_cycles: int, jobs: Sequence[Job]
@@ -32,7 +33,10 @@ class JobTable:
         """Note one job each of some tasks on a server."""
         part = np.empty((len(jobs), len(COLUMNS)), dtype=np.int64)
         part[:, 0], part[:, 1], part[:, 2] = tasks, self._codes[resource.name], offset_cycles
-        part[:, 3] = [resource.served_by(job) for job in jobs]
+        if jobs:
+            table = np.array(jobs, dtype=np.int64)
+            part[:, 3] = resource.load_of(table)
+            self._due[resource.name] += int(resource.served_by(table).sum())
         self._parts.append(part)
 
     def columns(self) -> dict[str, Int64s]:
@@ -43,10 +47,7 @@ class JobTable:
 
     def due(self) -> dict[str, int]:
         """What every server must have served in the end."""
-        total = np.zeros(len(self.servers), dtype=np.int64)
-        for part in self._parts:
-            np.add.at(total, part[:, 1], part[:, 3])
-        return dict(zip(self.servers, total.tolist(), strict=True))
+        return dict(self._due)
 
 
 def spent_columns(
@@ -80,12 +81,14 @@ def machine_facts(
 ) -> dict[str, Any]:
     """What replay can change of a chip: rates of servers, lanes of DMA engines, latencies."""
     before = jobs["offset"][jobs["offset"] > 0]
-    noc = plan.chip.noc.latency_cycles if before.size else 0
+    noc = plan.noc_ports[0].request_cycles if before.size else 0
     dram = max(0, int(before.min()) - noc) if before.size else 0
     return {
         "servers": {
             resource.name: {
-                "cycles_per_tick": str(servers[resource.name].kernel.cycles_per_tick),
+                "cycles_per_tick": str(
+                    resource.cycles_per_load or servers[resource.name].kernel.cycles_per_tick
+                ),
                 "bytes_per_cycle": str(resource.bytes_per_cycle),
             }
             for resource in resources

@@ -267,7 +267,9 @@ def _orders(given: LayerMappingSpec | None) -> Int64s:
 
 def _rates(core: CorePlan, plan: Floorplan) -> np.ndarray:
     chip = plan.chip
-    latency = chip.noc.latency_cycles + chip.cycles_ceil(chip.dram.access_latency_ns)
+    latency = plan.noc_ports[core.index].request_cycles + chip.cycles_ceil(
+        chip.dram.access_latency_ns
+    )
     return np.array(
         [
             float(chip.dram_bytes_per_cycle),

@@ -115,7 +115,37 @@ BAD = [
     ),
     ("cores[0].dma.outstanding", 0, "cores[0].dma.outstanding must be at least 1, not 0"),
     ("cores[0].dma.outstanding", 65, "cores[0].dma.outstanding must be at most 64, not 65"),
-    ("noc.kind", "wormhole", "noc.kind must be one of 'bus', not 'wormhole'"),
+    (
+        "noc.kind",
+        "wormhole",
+        "noc must have a kind that is one of 'bus', 'point_to_point', 'crossbar', 'ring', 'mesh', "
+        "'torus', not 'wormhole'",
+    ),
+    (
+        "noc",
+        {"kind": "mesh", "width_bytes": 16},
+        "noc: a mesh must have 1 to 4 sizes, not 0",
+    ),
+    (
+        "noc",
+        {"kind": "mesh", "width_bytes": 16, "sizes": [0, 2]},
+        "noc.sizes must give a router to each of 1 cores, not 0 in all",
+    ),
+    (
+        "noc",
+        {"kind": "mesh", "width_bytes": 16, "sizes": [2], "core_routers": [0, 1]},
+        "noc.core_routers must name 1 routers, not 2",
+    ),
+    (
+        "noc",
+        {"kind": "mesh", "width_bytes": 16, "sizes": [2], "core_routers": [5]},
+        "noc: mesh 2: node core must be at a router from 0 to 1, not 5",
+    ),
+    (
+        "noc",
+        {"kind": "mesh", "width_bytes": 16, "sizes": [2], "dram_routers": [3]},
+        "noc: mesh 2: node dram0 must be at a router from 0 to 1, not 3",
+    ),
     ("noc.latency_cycles", -1, "noc.latency_cycles must be at least 0, not -1"),
     ("dram.bandwidth_gb_per_s", -3, "dram.bandwidth_gb_per_s must be greater than 0, not -3"),
     ("dram.granule_bytes", "64B", "dram.granule_bytes must be an int, not '64B'"),
@@ -132,9 +162,17 @@ BAD = [
         "dram.granule_bytes must be at most that of DDR4_2400 (64), not 128",
     ),
     (
+        "dram.address_map",
+        "ro-ba-co-ra-ch",
+        "dram.address_map must have each of ro, ra, bg, ba, ch, co once, not 'ro-ba-co-ra-ch' "
+        "(bg is missing)",
+    ),
+    ("dram.channels", 3, "dram.address_map: the size of ch must be a power of two, not 3"),
+    (
         "dram.controller",
         "fifo",
-        "dram.controller must be one of 'bank_queues' or 'active_list', not 'fifo'",
+        "dram.controller must be one of 'bank_queues', 'active_list' or 'active_list_hits', "
+        "not 'fifo'",
     ),
     ("dram", 5, "dram must be a mapping of keys, not 5"),
 ]

@@ -1,13 +1,19 @@
 from math import sqrt
-from statistics import median
+from statistics import fmean, median
 
 import pytest
 
 from hw_models.chip_files import load_chip, preset_names
 from hw_models.cost.action_table import action_rows, rows_of
-from hw_models.cost.energy import ActionEnergies, mac_pj
+from hw_models.cost.energy import TIME_ACTIONS, ActionEnergies, mac_pj
 from hw_models.cost.interpolation import log_log, log_log_grid
-from hw_models.cost.sram import SRAM_NODES_NM, nearest_sram_node_nm, sram_access_pj, sram_grid
+from hw_models.cost.sram import (
+    SRAM_NODES_NM,
+    nearest_sram_node_nm,
+    sram_access_pj,
+    sram_area_grid,
+    sram_grid,
+)
 from hw_models.cost.technology import energy_factor, nominal_vdd_v
 from hw_models.spec import PrecisionSpec
 
@@ -100,16 +106,29 @@ def test_a_measured_sram_is_given_back(node, action):
         assert got == pytest.approx(pj)
 
 
-@pytest.mark.parametrize("node", SRAM_NODES_NM)
-@pytest.mark.parametrize("action", ["read", "write"])
-def test_srams_left_out_of_the_grid_are_predicted(node, action):
-    grid = sram_grid(action, node)
+def held_out_errors(grid):
+    """Error of every grid point between others, predicted from them."""
     errors = []
-    for point, pj in grid.items():
-        others = {key: value for key, value in grid.items() if key != point}
-        errors.append(abs(log_log_grid(others, *point) / pj - 1))
-    assert median(errors) < 0.08
-    assert sorted(errors)[int(0.9 * len(errors))] < 0.4
+    least, most = (end(kib for kib, _ in grid) for end in (min, max))
+    for point, value in grid.items():
+        if least < point[0] < most:
+            others = {key: other for key, other in grid.items() if key != point}
+            errors.append(abs(log_log_grid(others, *point) / value - 1))
+    return errors
+
+
+@pytest.mark.parametrize("node", SRAM_NODES_NM)
+def test_srams_left_out_of_the_grid_are_predicted_within_ten_percent(node):
+    """On average; single points of CACTI jump where it changes an array's organisation."""
+    errors = {name: held_out_errors(sram_grid(name, node)) for name in ("read", "write", "leakage")}
+    errors["area"] = held_out_errors(sram_area_grid(node))
+    assert fmean(errors["read"] + errors["write"]) < 0.10
+    assert fmean(errors["read"]) < 0.08
+    assert fmean(errors["write"]) < 0.13
+    assert fmean(errors["leakage"]) < 0.05
+    assert fmean(errors["area"]) < 0.07
+    for name, found in errors.items():
+        assert median(found) < 0.10, name
 
 
 def test_a_word_wider_than_any_array_comes_from_arrays_side_by_side():
@@ -131,11 +150,13 @@ def test_every_action_of_a_chip_has_energy_and_source(name):
     energies = ActionEnergies.of(chip)
     buffers = [f"{core.name}.{b.name}" for core in chip.cores for b in core.buffers]
     accesses = [f"{b}.{access}_byte" for b in buffers for access in ("read", "write")]
-    for action in ("mac", "vector_operation", "noc_byte", "dram_byte", *accesses):
+    of_cores = [f"{c.name}.{name}" for c in chip.cores for name in ("pe_store", *TIME_ACTIONS)]
+    for action in ("mac", "vector_operation", "noc_byte", "dram_byte", *accesses, *of_cores):
         entry = energies.of_action(action)
         assert entry.pj > 0
         assert len(entry.source) > 20
-    assert len(energies.entries) == 4 + len(accesses)
+    assert len(energies.entries) == 4 + len(accesses) + len(of_cores)
+    assert energies.as_dict()["mac"]["pj"] == energies.of_action("mac").pj
 
 
 def test_dram_costs_what_the_chip_file_says():

@@ -20,6 +20,8 @@ from hw_models.yaml_file import parse_yaml
 PUBLISHED = {
     "tpu_v1": (65_536, "0.7", "34.15"),
     "onnxim_128x128_hbm2": (16_384, "1", "614.6"),
+    "onnxim_quad_128x128_hbm2": (65_536, "1", "614.6"),
+    "onnxim_8x8_ddr4": (64, "1", "6.4"),
     "tpu_like": (1_024, "1", "8"),
     "eyeriss": (168, "0.2", "0.48"),
     "nvdla_small": (64, "1", "1"),

@@ -18,7 +18,16 @@ WEIGHTS = ("g", "k", "c", "fy", "fx")
 
 
 def chip(
-    array=None, *, on_chip=4096, weights=2048, slots=2, unified=True, ports="1r1w", cores=1, **dram
+    array=None,
+    *,
+    on_chip=4096,
+    weights=2048,
+    slots=2,
+    unified=True,
+    ports="1r1w",
+    cores=1,
+    noc=None,
+    **dram,
 ):
     """A small chip. unified: inputs and outputs share a buffer, so that feature maps can stay."""
     act = {"size_bytes": on_chip, "banks": 2, "width_bytes": 8, "ports": ports, "slots": slots}
@@ -45,7 +54,7 @@ def chip(
                 "dma": {"outstanding": 2},
             }
         ],
-        "noc": {"kind": "bus", "width_bytes": 16, "latency_cycles": 2},
+        "noc": noc or {"kind": "bus", "width_bytes": 16, "latency_cycles": 2},
         "dram": {
             "channels": 1,
             "bandwidth_gb_per_s": 6.4,

@@ -161,25 +161,28 @@ def networks(draw):
     return n.build()
 
 
-chips = st.builds(
-    chip,
-    st.sampled_from(list(ARRAYS.values())),
-    on_chip=st.sampled_from([2048, 8192, 65536]),
-    weights=st.sampled_from([512, 4096]),
-    slots=st.integers(1, 3),
-    unified=st.booleans(),
-    ports=st.sampled_from(["1rw", "1r1w", "2rw"]),
-)
+def chips(**dram):
+    """Random chips with a given memory."""
+    return st.builds(
+        chip,
+        st.sampled_from(list(ARRAYS.values())),
+        on_chip=st.sampled_from([2048, 8192, 65536]),
+        weights=st.sampled_from([512, 4096]),
+        slots=st.integers(1, 3),
+        unified=st.booleans(),
+        ports=st.sampled_from(["1rw", "1r1w", "2rw"]),
+        **{key: st.just(value) for key, value in dram.items()},
+    )
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
-@given(networks(), chips, st.sampled_from(["latency", "energy", "edp", "dram_bytes"]))
+@given(networks(), chips(), st.sampled_from(["latency", "energy", "edp", "dram_bytes"]))
 def test_the_laws_hold_for_random_networks_on_random_chips(workload, spec, objective):
     assert_laws(workload, simulate(workload, spec, objective=objective))
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
-@given(networks(), chips, st.integers(2, 5))
+@given(networks(), chips(), st.integers(2, 5))
 def test_the_laws_hold_for_random_networks_split_over_cores(workload, spec, cores):
     core = spec.cores[0].model_copy(update={"count": cores})
     several = spec.model_copy(update={"cores": (core,)})

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from importlib import import_module
 
 BENCHMARKS = {
+    "dram": "bursts a second of the DRAM kernel, sequential and random",
     "engine": "share of a bare SimPy loop's speed that whole networks keep",
+    "npu": "CPU time of whole networks on ONNXim's chips",
     "port": "contended transfers a second of the kernel server",
     "scalesim": "speed against SCALE-Sim v3 on the same layers, array and dataflow",
     "zoo": "every network of the zoo on every preset, laws checked",

@@ -13,7 +13,7 @@ import simpy
 from hw_models.clock import CycleEnvironment
 from hw_models.port import port_kernel
 from hw_models.server import KernelServer
-from simulator.engine.fabric.simple import DRAM_CAUSES
+from simulator.engine.fabric.port import DRAM_CAUSES
 from traces.ledger import Ledger
 
 CLIENTS, JOBS, MEAN_BEATS, SEED = 8, 40_000, 64, 1

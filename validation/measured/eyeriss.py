@@ -88,7 +88,7 @@ def _layer_figures(
     shape, batch = layer.shape, batch_of(layers, layer.network)
     assert shape is not None
     mapping = published_mappings().get((layer.network, layer.name))
-    if mapping is not None:
+    if mapping is not None and shape.k // shape.groups % mapping.m == 0:
         parts, given = _published(layer.name, shape, batch, mapping)
         why = "published mapping"
     else:
@@ -98,10 +98,14 @@ def _layer_figures(
     coded = _coded_bytes(done, *_zeros(layers, layer)) / 1e6
     return {
         "processing_latency": Ours(_processing_cycles(done) / (chip.clock_ghz * 1e6), why),
-        "total_latency": Ours(done.result.milliseconds, "maps cross the link uncoded here"),
+        "total_latency": Ours(
+            done.result.milliseconds,
+            "maps cross the link uncoded here, and no strip is stored while the next computes",
+        ),
         "active_pes": Ours(_active_pes(chip, done, parts[0]), why),
         "dram_accesses": Ours(coded, why),
         "glb_accesses": Ours(_buffer_bytes(done) / 1e6, why),
+        "power": Ours(_on_chip_mw(done), "no gating of zeros here"),
     }
 
 
@@ -110,7 +114,7 @@ def _implied(chip: ChipSpec, layer: MeasuredLayer, part: Layer) -> tuple[Mapping
 
     The sums of a layer cross the buffer once in and once out for each block of channels: traffic
     tells how many channels a pass takes. Active PEs tell how many rows a set has (4 sets). Filters
-    are as many as the buffer then has room for sums of.
+    are as many as the buffer then has room for sums of, of all images where those are 32 or more.
     """
     traffic, pes = layer.figures.get("glb_accesses"), layer.figures.get("active_pes")
     if traffic is None or pes is None:
@@ -123,8 +127,14 @@ def _implied(chip: ChipSpec, layer: MeasuredLayer, part: Layer) -> tuple[Mapping
     ifmap = PSUM_BYTES * channels * ((oy - 1) * d.stride_y + d.fy) * (d.ix + 2 * d.pad_left)
     filters = chip.cores[0].buffer_of("weight")
     a_filter = filters.slots * PSUM_BYTES * channels * d.fy * d.fx
-    k = min((room - ifmap) // (PSUM_BYTES * oy * d.ox), filters.size_bytes // a_filter)
-    tile = {"b": 1, "k": max(1, min(d.k, MOST_FILTERS, k)), "c": channels, "oy": oy}
+    for images in (d.b, 1):
+        k = min(
+            (room - images * ifmap) // (images * PSUM_BYTES * oy * d.ox),
+            filters.size_bytes // a_filter,
+        )
+        if k >= MOST_FILTERS // 2:
+            break
+    tile = {"b": images, "k": max(1, min(d.k, MOST_FILTERS, k)), "c": channels, "oy": oy}
     why = f"{channels} channels a pass, from published buffer traffic"
     return {part.name: LayerMappingSpec(tile=tile, order=("b", "oy", "k", "c"))}, why
 
@@ -167,6 +177,13 @@ def _processing_cycles(done: Simulation) -> int:
     causes = done.result.units["core.pe_array"]
     waits = ("stall/sram_bandwidth", "stall/bank_conflict")
     return sum(n for cause, n in causes.items() if cause.startswith("busy/") or cause in waits)
+
+
+def _on_chip_mw(done: Simulation) -> float:
+    """Mean power of the run without DRAM and the link to it."""
+    energy = done.result.energy_by_component_pj
+    on_chip_pj = sum(pj for component, pj in energy.items() if component not in ("dram", "noc"))
+    return on_chip_pj / 1e9 / (done.result.milliseconds / 1e3)
 
 
 def _active_pes(chip: ChipSpec, done: Simulation, layer: Layer) -> int:

@@ -36,7 +36,10 @@ class Shape(NamedTuple):
 
 @dataclass(slots=True)
 class MeasuredLayer:
-    """All figures of one layer (or a whole network) in the file: metric -> value as printed."""
+    """One layer (or a whole network) of the file.
+
+    figures: metric -> value as printed. told: metric -> unit and flag.
+    """
 
     chip: str
     network: str
@@ -44,29 +47,40 @@ class MeasuredLayer:
     dims: str
     line: int
     figures: dict[str, Decimal] = field(default_factory=dict)
+    told: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
     def shape(self) -> Shape | None:
         """The layer's shape; None for rows that are no single layer. Raises ValueError."""
-        found = dict(re.findall(r"\b([CHWKRSPQ]|stride|groups)(\d+)\b", self.dims))
-        if not found.keys() & set("CHWKRS"):
-            return None
-        missing = [name for name in ("C", "H", "W", "K", "R", "S", "stride") if name not in found]
-        if missing:
-            raise ValueError(f"dims must give {missing[0]}, as in stride2, not {self.dims!r}")
-        size = {name: int(value) for name, value in found.items()}
-        pad = re.search(r"\bpad(\d+)", self.dims)
-        p, q = (
-            size.get(
-                name, (size[a] + 2 * int(pad[1] if pad else 0) - size[f]) // size["stride"] + 1
-            )
-            for name, a, f in (("P", "H", "R"), ("Q", "W", "S"))
-        )
-        c, h, w, k, r, s, stride = (size[x] for x in ("C", "H", "W", "K", "R", "S", "stride"))
-        shape = Shape(c, h, w, k, r, s, stride, p, q, size.get("groups", 1))
-        if min(shape) < 1:
-            raise ValueError(f"dims must make an output of at least one row, not {self.dims!r}")
-        return shape
+        return shape_of(self.dims)
+
+
+def shape_of(dims: str) -> Shape | None:
+    """The shape that a cell of the column `dims` gives, None for one that gives none.
+
+    P and Q may be left out where padding is told, as in pad1, or none. Raises ValueError.
+    """
+    found = dict(re.findall(r"\b([CHWKRSPQ]|stride|groups)(\d+)\b", dims))
+    if not found.keys() & set("CHWKRS"):
+        return None
+    missing = [name for name in ("C", "H", "W", "K", "R", "S", "stride") if name not in found]
+    if missing:
+        raise ValueError(f"dims must give {missing[0]}, as in stride2, not {dims!r}")
+    size = {name: int(value) for name, value in found.items()}
+    if not all(size.values()):
+        raise ValueError(f"dims must have sizes of at least 1, not {dims!r}")
+    pad = re.search(r"\bpad(\d+)", dims)
+    p, q = (
+        size.get(name, (size[a] + 2 * int(pad[1] if pad else 0) - size[f]) // size["stride"] + 1)
+        for name, a, f in (("P", "H", "R"), ("Q", "W", "S"))
+    )
+    c, h, w, k, r, s, stride = (size[x] for x in ("C", "H", "W", "K", "R", "S", "stride"))
+    shape = Shape(c, h, w, k, r, s, stride, p, q, size.get("groups", 1))
+    if min(shape) < 1:
+        raise ValueError(f"dims must make an output of at least one row, not {dims!r}")
+    if k % shape.groups:
+        raise ValueError(f"dims must have K as a multiple of groups, not {dims!r}")
+    return shape
 
 
 class Ours(NamedTuple):

@@ -16,6 +16,9 @@ from dataclasses import replace
 from math import isqrt, sqrt
 
 from hw_models.chip_files import load_chip
+from hw_models.pe_array.systolic import SystolicSpec
+from hw_models.spec import ChipSpec
+from simulator.mapping.mapping import LayerMappingSpec
 from simulator.result import RunResult
 from simulator.run import simulate
 from simulator.workload.graph import LoopDims, Operand, Tensor, Workload
@@ -32,8 +35,30 @@ def simulate_layers(layers: Sequence[MeasuredLayer]) -> list[dict[str, Ours]]:
     figures: list[dict[str, Ours]] = []
     for layer in layers:
         workload = network_of(layer)
-        figures.append({} if workload is None else _counters(simulate(workload, chip).result))
+        if workload is None:
+            figures.append({})
+            continue
+        given = {x.name: matrix_tiles(chip, x.dims) for x in workload.layers}
+        figures.append(_counters(simulate(workload, chip, mappings=given).result))
     return figures
+
+
+def matrix_tiles(chip: ChipSpec, dims: LoopDims) -> LayerMappingSpec:
+    """A layer as tiles of 256 x 256 weights, as the matrix unit takes them (section 2).
+
+    As many images pass each as the accumulators, half of them at a time, have room for.
+    """
+    core = chip.cores[0]
+    array, sums = core.pe_array, core.buffer_of("psum")
+    assert isinstance(array, SystolicSpec)
+    an_image = dims.oy * dims.ox * array.cols * chip.precision.psum_bits // 8
+    rounds = -(-dims.b // max(1, sums.size_bytes // sums.slots // an_image))
+    tile = {
+        "b": -(-dims.b // rounds),
+        "k": min(dims.k, array.cols),
+        "c": min(dims.c, array.rows // (dims.fy * dims.fx)),
+    }
+    return LayerMappingSpec(tile=tile, order=("b", "k", "c", "oy", "ox"))
 
 
 def network_of(layer: MeasuredLayer) -> Workload | None:

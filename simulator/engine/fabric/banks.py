@@ -44,17 +44,26 @@ class BankedPort(OperandPort):
         return [(f, n, self.dma_lanes, *pace) for f, n in zip(first, words, strict=True)]
 
     def trains(self, moved_bytes: Int64s, offset: Int64s, cycles: Int64s) -> list[Job]:
-        """Accesses of as many lanes as are needed to move all words in the cycles of the task."""
+        """Accesses of so many lanes that half of the task's cycles would do. Rule: SRAM-8."""
         words = -(-moved_bytes // self.word_bytes)
-        lanes = np.minimum(self.banks, -(-words // np.maximum(cycles, 1)))
+        lanes = np.minimum(self.banks, -(-2 * words // np.maximum(cycles, 1)))
         accesses = -(-words // np.maximum(lanes, 1))
         den = np.where(cycles > 0, accesses, 1)
         columns = (offset // self.word_bytes, words, lanes, cycles, den)
         return list(zip(*(column.tolist() for column in columns), strict=True))
 
-    def served_by(self, job: Job) -> int:
+    def load_of(self, jobs: Int64s) -> Int64s:
+        """Words: each takes up a port of a bank."""
+        return jobs[:, 1]
+
+    @property
+    def cycles_per_load(self) -> Fraction:
+        """All ports of all banks move a word a cycle."""
+        return Fraction(1, self.banks * self.ports)
+
+    def served_by(self, jobs: Int64s) -> Int64s:
         """Accesses."""
-        return -(-job[1] // job[2])
+        return -(-jobs[:, 1] // np.maximum(jobs[:, 2], 1))
 
 
 def banked_ports(buffer: BufferPlan, dma_bytes: int) -> tuple[BankedPort, BankedPort]:

@@ -60,8 +60,20 @@ class Resource(ABC):
         """
 
     @abstractmethod
-    def served_by(self, job: Job) -> int:
-        """What the server will have served when a job is done, in the kernel's own measure."""
+    def served_by(self, jobs: Int64s) -> Int64s:
+        """What the server will have served when jobs are done, in the kernel's own measure.
+
+        jobs: a row each. Returns int64 (n,).
+        """
+
+    def load_of(self, jobs: Int64s) -> Int64s:
+        """What jobs take up of the server, in units of `cycles_per_load`, int64 (n,)."""
+        return self.served_by(jobs)
+
+    @property
+    def cycles_per_load(self) -> Fraction | None:
+        """Chip cycles of the server that one unit of load takes up; None: a tick of its kernel."""
+        return None
 
 
 class OperandPort(Resource):

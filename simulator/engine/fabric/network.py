@@ -1,0 +1,139 @@
+"""The network on chip as servers: a bus, links, or routers in one kernel. Rules: NET-1, NET-2."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from fractions import Fraction
+
+from hw_models.floorplan import CorePlan, Floorplan
+from hw_models.kernel import Kernel
+from hw_models.noc.kernel import noc_kernel
+from hw_models.noc.topology import Topology
+from hw_models.noc_ports import NocPort
+from hw_models.noc_spec import RoutedSpec
+from simulator.engine.fabric.port import NOC_CAUSES, Port
+from simulator.engine.fabric.resource import (
+    DMA_CLASS,
+    UNPACED,
+    Int64s,
+    Job,
+    Resource,
+    pace_of,
+)
+
+
+class Network(ABC):
+    """The servers of a network, and which of them transfers of a core cross."""
+
+    resources: list[Resource]
+
+    @abstractmethod
+    def load(self, core: CorePlan) -> Resource:
+        """What a load from DRAM crosses."""
+
+    @abstractmethod
+    def store(self, core: CorePlan) -> Resource:
+        """What a store to DRAM crosses."""
+
+
+class Wires(Network):
+    """One server for all cores (a bus), or one for each (links): ports, round robin."""
+
+    def __init__(self, plan: Floorplan, shared: bool) -> None:
+        width = plan.chip.noc.width_bytes
+        names = ["noc"] if shared else [f"noc.{core.name}" for core in plan.cores]
+        self._ports = [Port(name, width, Fraction(1), NOC_CAUSES) for name in names]
+        self.resources = list(self._ports)
+
+    def load(self, core: CorePlan) -> Resource:
+        """The bus, or the link of the core."""
+        return self._ports[core.index % len(self._ports)]
+
+    def store(self, core: CorePlan) -> Resource:
+        """The same."""
+        return self.load(core)
+
+
+class Routers(Network):
+    """All links in one server."""
+
+    def __init__(self, topology: Topology, noc: RoutedSpec, ports: tuple[NocPort, ...]) -> None:
+        self._server, self._ports = RoutedServer(topology, noc), ports
+        self.resources = [self._server]
+
+    def load(self, core: CorePlan) -> Resource:
+        """The way from the nearest DRAM node to the core."""
+        port = self._ports[core.index]
+        return RoutedWay(self._server, port.dram, port.core)
+
+    def store(self, core: CorePlan) -> Resource:
+        """The way from the core to the nearest DRAM node."""
+        port = self._ports[core.index]
+        return RoutedWay(self._server, port.core, port.dram)
+
+
+class RoutedServer(Resource):
+    """A network of routers; a ledger for every link."""
+
+    def __init__(self, topology: Topology, noc: RoutedSpec) -> None:
+        super().__init__("noc", [f"noc.{link}" for link in topology.link_names])
+        self.topology, self.noc = topology, noc
+
+    @property
+    def bytes_per_cycle(self) -> Fraction:
+        """Of one link."""
+        return Fraction(self.noc.width_bytes)
+
+    def build(self) -> Kernel:
+        """The network kernel."""
+        noc = self.noc
+        return noc_kernel(self.topology, noc.router, noc.fidelity, self.owners, Fraction(1))
+
+    def transfers(self, moved: Mapping[str, Int64s], cycles_per_byte: Fraction | None) -> list[Job]:
+        """Flits and pace of every transfer; a `RoutedWay` adds the nodes."""
+        width = self.noc.width_bytes
+        pace = UNPACED if cycles_per_byte is None else pace_of(cycles_per_byte * width)
+        return [(flits, *pace) for flits in (-(-moved["bytes"] // width)).tolist()]
+
+    def served_by(self, jobs: Int64s) -> Int64s:
+        """Flits."""
+        return jobs[:, 2]
+
+
+class RoutedWay(Resource):
+    """A network of routers as seen by transfers from one node to another."""
+
+    def __init__(self, server: RoutedServer, source: int, target: int) -> None:
+        super().__init__(server.name, server.ledgers)
+        self._server, self._nodes = server, (source, target)
+
+    def claim(self, owner: int, rows: int, kind: int = DMA_CLASS) -> int:
+        """Rows of the network itself."""
+        return self._server.claim(owner, rows, kind)
+
+    @property
+    def bytes_per_cycle(self) -> Fraction:
+        """Of one link."""
+        return self._server.bytes_per_cycle
+
+    def build(self) -> Kernel:
+        """The kernel of the network."""
+        return self._server.build()
+
+    def transfers(self, moved: Mapping[str, Int64s], cycles_per_byte: Fraction | None) -> list[Job]:
+        """From node, to node, flits and pace of every transfer."""
+        return [(*self._nodes, *job) for job in self._server.transfers(moved, cycles_per_byte)]
+
+    def served_by(self, jobs: Int64s) -> Int64s:
+        """Flits."""
+        return self._server.served_by(jobs)
+
+
+def network_of(plan: Floorplan) -> Network:
+    """The network of a chip, cycle by cycle."""
+    noc = plan.chip.noc
+    if isinstance(noc, RoutedSpec):
+        assert plan.network is not None
+        return Routers(plan.network, noc, plan.noc_ports)
+    return Wires(plan, noc.kind == "bus")
