@@ -11,6 +11,7 @@ BENCHMARKS = {
     "engine": "share of a bare SimPy loop's speed that whole networks keep",
     "npu": "CPU time of whole networks on ONNXim's chips",
     "port": "contended transfers a second of the kernel server",
+    "replay": "tasks a second that replay times anew",
     "scalesim": "speed against SCALE-Sim v3 on the same layers, array and dataflow",
     "zoo": "every network of the zoo on every preset, laws checked",
 }

@@ -1,0 +1,1 @@
+"""Traces of other simulators and profilers as run folders."""

@@ -1,0 +1,175 @@
+"""The page of a run: pictures at two widths, words, and the table of layers, in one HTML file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from html import escape
+from importlib.resources import files
+from string import Template
+
+from traces.plots import (
+    bandwidth,
+    energy,
+    occupancy,
+    roofline,
+    stall_stack,
+    timeline,
+    utilisation,
+)
+from traces.plots.theme import (
+    CAUSE_STYLES,
+    DARK,
+    NARROW_PX,
+    VARIABLES,
+    WIDE_PX,
+    causes_in,
+)
+from traces.plots.view import RunView
+from traces.report import headline
+from traces.report.layer_table import cause_bar, layer_table, variable
+
+LEAST_SHARE = 0.0005
+"""Share of the run below which a cause is not named."""
+
+Legend = list[tuple[str, str]]
+"""CSS variable and label of each colour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A picture with its words. draw: of (run, width in px); "" leaves the section out."""
+
+    title: str
+    caption: str
+    draw: Callable[[RunView, int], str]
+    legend: Callable[[RunView], Legend]
+
+
+def build_page(view: RunView, path: timeline.Path | None = None) -> str:
+    """The whole report as HTML. path: the critical path, marked in the timeline."""
+    parts = {
+        "title": escape(headline.title(view)),
+        "colours": _colours(),
+        "css": _file("page.css"),
+        "script": _file("page.js"),
+        "warning": headline.warning(view),
+        "headline": headline.headline(view),
+        "facts": "\n".join(
+            f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>"
+            for name, value in headline.facts(view)
+        ),
+        "sections": "\n".join([_totals(view), *(_section(s, view) for s in _sections(path))]),
+        "table": layer_table(view),
+        "footer": headline.footer(view),
+    }
+    return Template(_file("page.html")).substitute(parts)
+
+
+def _sections(path: timeline.Path | None) -> tuple[Section, ...]:
+    marked = " The line under a lane is the critical path." if path is not None else ""
+    return (
+        Section(
+            "Timeline",
+            "Every unit over the run, layers on top. At each point in time the height of a colour "
+            f"is the share of cycles that went into it; blank is nothing left to do.{marked}",
+            lambda view, width: timeline.draw(view, width, path),
+            lambda view: _cause_legend(timeline.causes_shown(view)),
+        ),
+        Section(
+            "Where each layer's time went",
+            "Seen from the unit that the layer runs on; the number is its utilisation. Cycles of "
+            "computing that would not be needed if tiles filled the array count as PEs left empty.",
+            stall_stack.draw,
+            lambda view: _cause_legend(view.causes),
+        ),
+        Section(
+            "Roofline",
+            "Each layer by the MACs it does for a byte of DRAM traffic and the rate it reaches, "
+            "coloured by its largest loss, larger the longer it runs. Below the slope DRAM "
+            "bandwidth is the limit, below the flat part the array is.",
+            roofline.draw,
+            lambda view: _cause_legend(roofline.causes_shown(view)),
+        ),
+        Section(
+            "DRAM bandwidth",
+            "Bytes moved over time. Those of a transfer are spread evenly over its time, so that "
+            "transfers in a queue may add up to more than the peak.",
+            bandwidth.draw,
+            lambda view: [("--read", "read"), ("--write", "written")],
+        ),
+        Section(
+            "Buffers",
+            "How full each buffer is with tiles on their way from or to DRAM, out of its size. The "
+            "dashed line is the peak with everything that stays on the chip between layers.",
+            occupancy.draw,
+            lambda view: [],
+        ),
+        Section(
+            "Energy",
+            "By component, over the whole run.",
+            energy.draw,
+            lambda view: [],
+        ),
+        Section(
+            "Busy units by layer",
+            "The stronger the colour, the larger the share of the layer in which a unit works.",
+            utilisation.draw,
+            lambda view: [],
+        ),
+    )
+
+
+def _section(section: Section, view: RunView) -> str:
+    wide, narrow = (section.draw(view, width) for width in (WIDE_PX, NARROW_PX))
+    if not wide:
+        return ""
+    return (
+        f"<section>\n<h2>{section.title}</h2>\n"
+        f'<p class="caption">{section.caption}</p>\n{_legend(section.legend(view))}'
+        f'<figure><div class="wide">{wide}</div><div class="narrow">{narrow}</div></figure>\n'
+        "</section>"
+    )
+
+
+def _totals(view: RunView) -> str:
+    """All cycles of the run as one bar, each cause with its share."""
+    causes = view.causes
+    items = "".join(
+        f'<li><i style="background:var({variable(cause)})"></i>{CAUSE_STYLES[cause].label} '
+        f"<span>{headline.percent(causes[cause] / view.end_cycle)}</span></li>"
+        for cause in causes
+        if causes[cause] >= LEAST_SHARE * view.end_cycle
+    )
+    return (
+        "<section>\n<h2>Where the cycles went</h2>\n"
+        '<p class="caption">Every cycle of the run has exactly one cause, seen from the unit that '
+        "the layer of the moment runs on.</p>\n"
+        f'<div class="stack" style="{cause_bar(causes)}"></div>\n'
+        f'<ul class="legend">{items}</ul>\n</section>'
+    )
+
+
+def _cause_legend(causes: Iterable[str]) -> Legend:
+    return [(variable(cause), CAUSE_STYLES[cause].label) for cause in causes_in(causes)]
+
+
+def _legend(legend: Legend) -> str:
+    items = "".join(
+        f'<li><i style="background:var({name})"></i>{label}</li>' for name, label in legend
+    )
+    return f'<ul class="legend">{items}</ul>\n' if items else ""
+
+
+def _colours() -> str:
+    light = {name: colour for colour, name in VARIABLES.items()}
+    dark = f"@media screen and (prefers-color-scheme: dark) {{ {_root(DARK)} }}"
+    return f"{_root(light)}\n{dark}"
+
+
+def _root(variables: Mapping[str, str]) -> str:
+    return ":root { " + " ".join(f"{name}: {value};" for name, value in variables.items()) + " }"
+
+
+def _file(name: str) -> str:
+    return files("traces.report").joinpath(name).read_text(encoding="utf-8").strip()
