@@ -16,6 +16,7 @@ from hw_models.clock import exact
 from hw_models.dram_spec import DramSpec
 from hw_models.noc_ports import noc_ports
 from hw_models.noc_spec import NocSpec
+from hw_models.pe_array.borrowing_array import BorrowingSpec
 from hw_models.pe_array.row_stationary import RowStationarySpec
 from hw_models.pe_array.spatial import SpatialSpec
 from hw_models.pe_array.systolic import SystolicSpec
@@ -29,7 +30,9 @@ Count = Annotated[int, Field(ge=1, le=1 << 20)]
 Bits = Annotated[int, Field(ge=1, le=64)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
-PeArraySpec = Annotated[SystolicSpec | SpatialSpec | RowStationarySpec, Field(discriminator="kind")]
+PeArraySpec = Annotated[
+    SystolicSpec | SpatialSpec | RowStationarySpec | BorrowingSpec, Field(discriminator="kind")
+]
 
 
 class PrecisionSpec(Strict):

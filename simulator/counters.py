@@ -12,8 +12,9 @@ import numpy as np
 
 from hw_models.cost.energy import TIME_ACTIONS, action_energies_pj
 from hw_models.cost.network import router_hops
-from hw_models.floorplan import Floorplan
+from hw_models.floorplan import CorePlan, Floorplan
 from hw_models.pe_array.vector import VectorExtent, post_op_passes, vector_operations
+from simulator.mapping.layer_array import layer_array
 from simulator.program import LOAD, STORE, Int64s, TileProgram
 from simulator.workload.graph import ROW_OPS, Layer, Workload
 from traces.schema import CAUSES
@@ -121,7 +122,7 @@ def _per_layer(
 
     for core in plan.cores:
         mine = tasks["unit"] == core.pe_array
-        macs = total(tasks["macs"][mine], layer_of[mine])
+        macs = _executed(total(tasks["macs"][mine], layer_of[mine]), core, workload)
         yield f"{core.name}.pe_array", "mac", macs
         yield f"{core.name}.pe_store", f"{core.spec.name}.pe_store", macs
     operations = np.array([_vector_operations(layer) for layer in workload.layers], dtype=np.int64)
@@ -133,6 +134,13 @@ def _per_layer(
     runs = tasks["count_1"] * tasks["count_2"] * tasks["count_3"]
     bursts = runs * -(-tasks["run_bytes"] // granule) * granule
     yield "dram", "dram_byte", total(bursts[moved], layer_of[moved])
+
+
+def _executed(macs: Int64s, core: CorePlan, workload: Workload) -> Int64s:
+    """Of each layer's multiply-accumulates on a core, those that it does not skip."""
+    shares = [layer_array(core.spec, layer).executed_share for layer in workload.layers]
+    done = [round(n * share) for n, share in zip(macs.tolist(), shares, strict=True)]
+    return np.array(done, dtype=np.int64)
 
 
 def _network_bytes(

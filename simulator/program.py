@@ -29,6 +29,7 @@ TASK_COLUMNS = {
     "operand": "index into hw_models.spec.OPERANDS, -1 for none",
     "cycles": "COMPUTE: cycles with all operands present and all ports wide enough",
     "fill_cycles": "COMPUTE: those of them in which the array fills or drains",
+    "imbalance_cycles": "COMPUTE: those of them in which lanes wait for the slowest",
     "overlap_cycles": "COMPUTE: cycles by which it may begin before its unit ends the task before",
     "bytes": "LOAD, STORE, SEND: bytes moved",
     "macs": "COMPUTE: multiply-accumulates",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from rich.console import Console
 from rich.table import Table
 
@@ -103,10 +105,14 @@ def cause_table(result: RunResult) -> Table:
 
 def total_lines(result: RunResult) -> list[str]:
     """Totals in words."""
-    energy = ", ".join(
-        f"{name} {pj / 1e6:,.0f}" for name, pj in result.energy_by_component_pj.items() if pj
-    )
+    components: Counter[str] = Counter()
+    for name, pj in result.energy_by_component_pj.items():
+        components[name.rpartition(".")[2]] += pj  # the cores together
+    energy = ", ".join(f"{name} {pj / 1e6:,.0f}" for name, pj in components.items() if pj)
+    chosen = Counter(layer.configuration for layer in result.layers if layer.configuration)
+    configurations = ", ".join(f"{name} for {n} layers" for name, n in chosen.items())
     return [
+        *([f"configurations: {configurations}"] if chosen else []),
         f"{result.cycles:,} cycles = {result.milliseconds:,.3f} ms, "
         f"{result.macs / 1e9:,.3f} GMAC, utilisation {100 * result.utilisation:.1f} %, "
         f"{result.tops:.3f} TOPS, {result.tops_per_w:.3f} TOPS/W",

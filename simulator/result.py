@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,9 @@ import numpy as np
 from simulator.counters import Counter
 from simulator.engine.engine import EngineRun
 from simulator.lowering.lower import Lowered
+from simulator.mapping.layer_array import layer_array
 from simulator.program import COMPUTE, LOAD, STORE, Int64s
-from simulator.workload.graph import Workload
+from simulator.workload.graph import Layer, Workload
 from traces.schema import CAUSES
 
 OPERATIONS_PER_MAC = 2
@@ -23,15 +25,18 @@ OPERATIONS_PER_MAC = 2
 
 @dataclass(frozen=True, slots=True)
 class LayerResult:
-    """One layer. cycles: from the end of the layer before to its own; causes: all of them.
+    """One layer.
 
-    ideal_cycles: with every PE (or lane) busy and nothing to wait for. utilisation: those over the
-    cycles, or over the time from its first computation on if that came before. predicted_cycles:
-    the analytical cost of the mapping search. dram_bytes: moved to and from DRAM.
+    configuration: of a PE array that has several. cycles: from the end of the layer before to its
+    own; causes: all of them. ideal_cycles: with every PE (or lane) busy with products that are not
+    skipped and nothing to wait for. utilisation: those over the cycles, or over the time from its
+    first computation on if that came before. predicted_cycles: the analytical cost of the mapping
+    search. dram_bytes: moved to and from DRAM.
     """
 
     name: str
     op: str
+    configuration: str
     cycles: int
     ideal_cycles: int
     predicted_cycles: int
@@ -84,7 +89,7 @@ def summarise(
         cycles=run.cycles,
         milliseconds=seconds * 1e3,
         macs=workload.macs,
-        utilisation=workload.macs / (plan.peak_macs * run.cycles) if run.cycles else 0.0,
+        utilisation=_executed(lowered, workload) / (plan.peak_macs * run.cycles or 1),
         tops=OPERATIONS_PER_MAC * workload.macs / seconds / 1e12 if run.cycles else 0.0,
         tops_per_w=OPERATIONS_PER_MAC * workload.macs / energy if energy else 0.0,
         energy_pj=energy,
@@ -120,6 +125,7 @@ def _layer_results(
             LayerResult(
                 layer.name,
                 layer.op.value,
+                _configuration(lowered, layer, homes[i]),
                 cycles,
                 ideal,
                 round(lowered.plans[layer.name].cycles),
@@ -175,13 +181,30 @@ def _home_unit(lowered: Lowered, run: EngineRun, index: int, is_mac: bool) -> in
     return int(tasks["unit"][mine][run.end[mine].argmax()])
 
 
+def _executed(lowered: Lowered, workload: Workload) -> float:
+    """Multiply-accumulates that are not skipped."""
+    specs = {core.index: core.spec for core in lowered.plan.cores}
+    return sum(
+        layer.macs * float(min(layer_array(specs[s.core], layer).executed_share for s in shares))
+        for layer, shares in zip(workload.layers, lowered.allocation, strict=True)
+    )
+
+
+def _configuration(lowered: Lowered, layer: Layer, home: int) -> str:
+    """What the array that a layer runs on has chosen to be."""
+    cores = [core for core in lowered.plan.cores if core.pe_array == home]
+    return layer_array(cores[0].spec, layer).configuration if cores else ""
+
+
 def _ideal_cycles(lowered: Lowered, workload: Workload, index: int, busy_cycles: int) -> int:
     """All PEs of its cores busy; for vector units, whose lanes are always full, their cycles."""
     layer = workload.layers[index]
     if not layer.is_mac:
         return busy_cycles
     cores = {share.core for share in lowered.allocation[index]}
-    return -(-layer.macs // sum(lowered.plan.core_peak_macs(core) for core in cores))
+    peak = sum(lowered.plan.core_peak_macs(core) for core in cores)
+    specs = [lowered.plan.cores[core].spec for core in cores]
+    return ceil(layer.macs * min(layer_array(s, layer).executed_share for s in specs) / peak)
 
 
 def _bytes_per_layer(lowered: Lowered, kind: int) -> Int64s:

@@ -57,7 +57,7 @@ def simulate(
     that fits in no legal tiling.
     """
     lowered = lower(workload, chip, objective, mappings, allocation)
-    check_work(lowered.program, workload, chip.precision)
+    check_work(lowered.program, workload, chip)
     counters = action_counters(lowered.program, lowered.plan, workload)
     if out is None:
         run = Engine(lowered.program, lowered.plan, None, memory).run(progress)

@@ -157,18 +157,13 @@ def _grid_routes(sizes: Sequence[int], links: Sequence[Link], *, wraps: bool) ->
     """
     leaving: dict[tuple[int, int, int], list[int]] = {}
     for number, link in enumerate(links):
-        leaving.setdefault((link.source, link.dimension, _step(link, sizes)), []).append(number)
+        step = 1 if link.rises else -1
+        leaving.setdefault((link.source, link.dimension, step), []).append(number)
     routers = prod(sizes)
     return [
         [_grid_route(source, target, sizes, links, leaving, wraps) for target in range(routers)]
         for source in range(routers)
     ]
-
-
-def _step(link: Link, sizes: Sequence[int]) -> int:
-    """1 along rising coordinates, -1 along falling ones."""
-    rises = link.sink > link.source
-    return 1 if rises != link.wraps else -1
 
 
 def _grid_route(

@@ -44,7 +44,6 @@ from hw_models.noc.wiring import (
     FREE,
     FREE_AT,
     GRANT,
-    GRANTED,
     HEAD,
     HEAD_BIT,
     HEAD_TICKS,
@@ -97,6 +96,7 @@ from hw_models.noc.wiring import (
     SLOT,
     SLOTS,
     SOURCE,
+    SPECULATED,
     SPECULATIVE,
     STALL,
     STALLED,
@@ -344,7 +344,7 @@ def _accept_lane(w, s, lane, now):
     if best == 0:
         s[w[hop + HOP_LINK] + ASKED] = now + 1
         return
-    s[lane + OUT], s[lane + GRANTED] = best, now
+    s[lane + OUT] = best
     s[lane + READY] = now + 1 - w[SPECULATIVE]
     s[lane + VC_ACCEPT] = (s[best + AS_OUTPUT] + 1) % (w[OUT_PORTS] * w[VCS])
     s[best + VC_GRANT] = (s[lane + AS_INPUT] + 1) % (w[IN_PORTS] * w[VCS])
@@ -387,14 +387,37 @@ def _ask_output(w, s, lane, now):
     at = max(_slot_free_at(w, s, s[lane + OUT]), s[link + READ_UNTIL])
     if at > now:
         return at
-    key = _behind(s[out + GRANT], s[link + IN_PORT], w[IN_PORTS])
-    if s[out + BEST] == 0 or key < s[out + BEST_KEY]:
-        s[out + BEST], s[out + BEST_KEY] = link, key
+    _bid(w, s, link, out)
     return now
 
 
 @njit(cache=True)
-def _accept_outputs(w, s, router, now, asked, speculative):
+def _speculate(w, s, lane, now):
+    """A packet that asks for a lane also asks for the output, if one of the free lanes that it may
+    take has a slot; returns whether it did."""
+    hop, link = s[lane + AT], s[lane + LINK]
+    out = w[hop + HOP_LINK]
+    s[out + ASKED] = now + 1
+    if max(s[out + BUSY_UNTIL], s[link + READ_UNTIL]) > now:
+        return False
+    for wish in range(w[hop + LOW], w[hop + HIGH], w[LANE_WORDS]):
+        if max(s[wish + FREE_AT], _slot_free_at(w, s, wish)) <= now:
+            s[lane + SPECULATED] = now
+            _bid(w, s, link, out)
+            return True
+    return False
+
+
+@njit(cache=True)
+def _bid(w, s, link, out):
+    """An input asks for an output, which chooses the first one from its pointer on."""
+    key = _behind(s[out + GRANT], s[link + IN_PORT], w[IN_PORTS])
+    if s[out + BEST] == 0 or key < s[out + BEST_KEY]:
+        s[out + BEST], s[out + BEST_KEY] = link, key
+
+
+@njit(cache=True)
+def _accept_outputs(w, s, router, now, asked):
     """Each input takes one of the outputs that chose it, and sends; `asked`: bursts that asked.
 
     Returns when to do it again.
@@ -415,24 +438,31 @@ def _accept_outputs(w, s, router, now, asked, speculative):
                 key = _behind(s[link + ACCEPT], later - first, w[OUT_PORTS])
                 if key < best_key:
                     best, best_key = rival, key
-        lane = _lane_for(w, s, link, best, now, speculative)
-        _send(w, s, lane, now)
-        again = min(again, s[lane + READY])  # the link is free again
-        asked -= 1
+        lane = _lane_for(w, s, link, best, now)
+        s[link + TURN] = s[lane + VC] + 1 if s[lane + VC] + 1 < w[VCS] else 0
+        s[link + ACCEPT] = s[best + OUT_PORT] + 1 if s[best + OUT_PORT] + 1 < w[OUT_PORTS] else 0
+        s[best + GRANT] = s[link + IN_PORT] + 1 if s[link + IN_PORT] + 1 < w[IN_PORTS] else 0
+        if s[lane + OUT] and _slot_free_at(w, s, s[lane + OUT]) <= now:
+            _send(w, s, lane, now)
+            again = min(again, s[lane + READY])  # the link is free again
+            asked -= 1
     return again if asked == 0 else now + 1
 
 
 @njit(cache=True)
-def _lane_for(w, s, link, out, now, speculative):
-    """The lane of an input that sends to an output: round robin."""
-    vc = s[link + TURN]
-    while True:
+def _lane_for(w, s, link, out, now):
+    """The lane of an input that gets an output: round robin, those that speculate last."""
+    vc, hopeful = s[link + TURN], 0
+    for _ in range(w[VCS]):
         lane = s[link + FIRST_LANE] + vc * w[LANE_WORDS]
-        if s[lane + COUNT] and s[lane + OUT] and s[s[lane + OUT] + LINK] == out:
-            at = max(_ready_at(s, lane), _slot_free_at(w, s, s[lane + OUT]))
-            if at <= now and (s[lane + GRANTED] == now) == speculative:
-                return lane
         vc = vc + 1 if vc + 1 < w[VCS] else 0
+        if s[lane + SPECULATED] == now:
+            if hopeful == 0 and w[s[lane + AT] + HOP_LINK] == out:
+                hopeful = lane
+        elif s[lane + COUNT] and s[lane + OUT] and s[s[lane + OUT] + LINK] == out:
+            if max(_ready_at(s, lane), _slot_free_at(w, s, s[lane + OUT])) <= now:
+                return lane
+    return hopeful
 
 
 @njit(cache=True)
@@ -441,9 +471,6 @@ def _send(w, s, lane, now):
     link, out, hop = s[lane + LINK], s[s[lane + OUT] + LINK], s[lane + AT]
     word = s[lane + SLOT + s[lane + HEAD] + 1]
     flits = _length(word)
-    s[link + TURN] = s[lane + VC] + 1 if s[lane + VC] + 1 < w[VCS] else 0
-    s[link + ACCEPT] = (s[out + OUT_PORT] + 1) % w[OUT_PORTS]
-    s[out + GRANT] = (s[link + IN_PORT] + 1) % w[IN_PORTS]
     if word >> HEAD_BIT & 1:
         _blame(w, s, lane, out, word >> JOB_AT, now)
     onward = word & ~((MOST_HOPS - 1) << HOP_AT) | w[hop + CHILD] << HOP_AT
@@ -491,6 +518,8 @@ def _evaluate(w, s, router, now):
                     if at == now:
                         asked, at = asked + 1, FOREVER
                 elif s[lane + READY] <= now:
+                    if w[SPECULATIVE] and _speculate(w, s, lane, now):
+                        asked += 1
                     at = _ask_lanes(w, s, lane, now)
                     lanes_asked = True
                 else:
@@ -498,28 +527,13 @@ def _evaluate(w, s, router, now):
                 again = min(again, at)
             mask >>= 1
             lane += w[LANE_WORDS]
-    if asked:
-        again = min(again, _accept_outputs(w, s, router, now, asked, False))
     if lanes_asked:
         again = min(again, _accept_lanes(w, s, router, now))
-        if w[SPECULATIVE]:
-            _speculate(w, s, router, now)
+    if asked:
+        again = min(again, _accept_outputs(w, s, router, now, asked))
     for port in range(w[OUTPUTS] + router * w[OUT_PORTS], w[OUTPUTS] + (router + 1) * w[OUT_PORTS]):
         _note_stall(s, w[port], now)
     return again
-
-
-@njit(cache=True)
-def _speculate(w, s, router, now):
-    """Packets that got their lane in this tick may have what the others left of the switch."""
-    for port in range(w[INPUTS] + router * w[IN_PORTS], w[INPUTS] + (router + 1) * w[IN_PORTS]):
-        mask, lane = s[w[port] + MASK], s[w[port] + FIRST_LANE]
-        while mask:
-            if mask & 1 and s[lane + OUT] and s[lane + GRANTED] == now:
-                _ask_output(w, s, lane, now)
-            mask >>= 1
-            lane += w[LANE_WORDS]
-    _accept_outputs(w, s, router, now, 0, True)
 
 
 @njit(cache=True)

@@ -105,17 +105,14 @@ class PlainNetwork:
             PlainLink(i, router.forward_cycles(c), router.credit_return_cycles(c), False)
             for i, c in enumerate(wires)
         ]
-        self.inputs: list[list[PlainLink]] = [[] for _ in range(topology.routers)]
-        self.outputs: list[list[PlainLink]] = [[] for _ in range(topology.routers)]
-        for link, (source, sink, *_) in zip(self.links, topology.links, strict=False):
-            self.outputs[source].append(link)
-            self.inputs[sink].append(link)
-        for node, at in enumerate(topology.router_of):
+        for node in range(nodes):
             injection, ejection = self.links[between + node], self.links[between + nodes + node]
             injection.delay = injection.credit = 1 + own
             ejection.to_node = True
-            self.inputs[at].append(injection)
-            self.outputs[at].append(ejection)
+        self.inputs, self.outputs = (
+            [[self.links[number] for number in ports] for ports in lists]
+            for lists in topology.ports()
+        )
         places = max(1, router.vc_buffer_flits // self.burst)
         for link in self.links:
             link.lanes = [PlainLane(link, vc, [0] * places) for vc in range(router.vcs)]
@@ -128,7 +125,7 @@ class PlainNetwork:
         self.sent, self.delivered = [0] * len(jobs), [0] * len(jobs)
         self.ends = [0] * len(jobs)
         self.sending: dict[int, tuple[int, int, PlainLane]] = {}
-        self.last_row, self.last_vc = [0] * nodes, [0] * nodes
+        self.last_row, self.last_vc = [0] * nodes, [router.vcs - 1] * nodes
 
     def run(self) -> None:
         """From tick 0 on until everything is delivered."""
@@ -211,14 +208,24 @@ class PlainNetwork:
         senders = [
             lane for lane in lanes if lane.out and max(lane.ready, lane.queue[0].arrival) <= now
         ]
-        won = self._give_lanes(router, seekers, now, wanted)
-        self._give_switch(router, senders, now, wanted)
+        hopeful = [lane for lane in seekers if self.router.speculative and self._hopes(lane, now)]
         if self.router.speculative:
-            self._give_switch(router, won, now, wanted)
+            wanted |= {self.links[lane.tree[0][0].link] for lane in seekers}
+        self._give_lanes(router, seekers, now, wanted)
+        self._give_switch(router, senders, hopeful, now, wanted)
+
+    def _hopes(self, lane: PlainLane, now: int) -> bool:
+        """Whether a packet without a lane may ask for its output already."""
+        out = self.links[lane.tree[0][0].link]
+        idle = max(out.busy_until, lane.link.read_until) <= now
+        return idle and any(
+            wish.free_at <= now and wish.has_credit(now) and self._may_take(lane, wish)
+            for wish in out.lanes
+        )
 
     def _give_lanes(
         self, router: int, seekers: list[PlainLane], now: int, wanted: set[PlainLink]
-    ) -> list[PlainLane]:
+    ) -> None:
         vcs = self.router.vcs
         ins, outs = len(self.inputs[router]) * vcs, len(self.outputs[router]) * vcs
         offers: list[tuple[PlainLane, PlainLane]] = []
@@ -226,7 +233,6 @@ class PlainNetwork:
             asking = [lane for lane in seekers if out.free_at <= now and self._may_take(lane, out)]
             asking.sort(key=lambda lane: (lane.link.in_port * vcs + lane.vc - out.grant) % ins)
             offers += [(out, lane) for lane in asking[:1]]
-        won = []
         for lane in seekers:
             mine = [out for out, chosen in offers if chosen is lane]
             mine.sort(key=lambda out: (out.link.out_port * vcs + out.vc - lane.accept) % outs)
@@ -237,8 +243,6 @@ class PlainNetwork:
             lane.accept = (mine[0].link.out_port * vcs + mine[0].vc + 1) % outs
             mine[0].grant = (lane.link.in_port * vcs + lane.vc + 1) % ins
             mine[0].free_at = NEVER
-            won.append(lane)
-        return won
 
     def _may_take(self, lane: PlainLane, out: PlainLane) -> bool:
         hop, vcs = lane.tree[0][0], self.router.vcs
@@ -250,15 +254,24 @@ class PlainNetwork:
         return low <= out.vc < (hop.vc_class + 1) * vcs // self.topology.classes
 
     def _give_switch(
-        self, router: int, senders: list[PlainLane], now: int, wanted: set[PlainLink]
+        self,
+        router: int,
+        senders: list[PlainLane],
+        hopeful: list[PlainLane],
+        now: int,
+        wanted: set[PlainLink],
     ) -> None:
-        able: dict[tuple[PlainLink, PlainLink], list[PlainLane]] = {}
+        """Lanes with an output, and hopeful ones, which yield to others of their input only."""
+        able: dict[tuple[PlainLink, PlainLink], list[tuple[int, int, PlainLane]]] = {}
         for lane in senders:
             assert lane.out is not None
             out = lane.out.link
             wanted.add(out)
             if lane.out.has_credit(now) and max(out.busy_until, lane.link.read_until) <= now:
-                able.setdefault((lane.link, out), []).append(lane)
+                able.setdefault((lane.link, out), []).append(self._rank(lane, 0))
+        for lane in hopeful:
+            wish = self.links[lane.tree[0][0].link]
+            able.setdefault((lane.link, wish), []).append(self._rank(lane, 1))
         ins, outs = len(self.inputs[router]), len(self.outputs[router])
         chosen = {}
         for out in self.outputs[router]:
@@ -269,12 +282,14 @@ class PlainNetwork:
             mine = [out for out in chosen if chosen[out] is link]
             if mine:
                 out = min(mine, key=lambda out: (out.out_port - link.accept) % outs)
-                lane = min(
-                    able[link, out], key=lambda lane: (lane.vc - link.turn) % self.router.vcs
-                )
-                self._send(lane, now)
+                *_, lane = min(able[link, out], key=lambda ranked: ranked[:2])
                 link.turn = (lane.vc + 1) % self.router.vcs
                 link.accept, out.grant = (out.out_port + 1) % outs, (link.in_port + 1) % ins
+                if lane.out and lane.out.has_credit(now):
+                    self._send(lane, now)
+
+    def _rank(self, lane: PlainLane, last: int) -> tuple[int, int, PlainLane]:
+        return last, (lane.vc - lane.link.turn) % self.router.vcs, lane
 
     def _send(self, lane: PlainLane, now: int) -> None:
         burst, out = lane.queue[0], lane.out

@@ -25,6 +25,11 @@ class Link(NamedTuple):
     dimension: int = 0
     wraps: bool = False
 
+    @property
+    def rises(self) -> bool:
+        """Whether it leads along rising coordinates of its dimension."""
+        return (self.sink > self.source) != self.wraps
+
 
 class Hop(NamedTuple):
     """A link and the class of virtual channels used on it."""
@@ -55,6 +60,25 @@ class Topology:
     def routers(self) -> int:
         """Number of routers."""
         return len(self.routes)
+
+    def ports(self) -> tuple[list[list[int]], list[list[int]]]:
+        """Links into and out of each router, in the order in which round robins go.
+
+        By dimension; first what joins the neighbour of higher coordinate; nodes last. Rule: NOC-6.
+        """
+        inputs: list[list[int]] = [[] for _ in range(self.routers)]
+        outputs: list[list[int]] = [[] for _ in range(self.routers)]
+        numbered = list(enumerate(self.links))
+        for number, link in sorted(numbered, key=lambda item: (item[1].dimension, item[1].rises)):
+            inputs[link.sink].append(number)
+        for number, link in sorted(
+            numbered, key=lambda item: (item[1].dimension, not item[1].rises)
+        ):
+            outputs[link.source].append(number)
+        for node, router in enumerate(self.router_of):
+            inputs[router].append(self.injection(node))
+            outputs[router].append(self.ejection(node))
+        return inputs, outputs
 
     def node(self, name: str) -> int:
         """Number of a node. Raises InputError for a node that does not exist."""

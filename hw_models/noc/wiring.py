@@ -64,10 +64,10 @@ HEAD_WORDS = LINK_WORDS + 2
 """Head of the state, after a link of zeros: a port without a link is a link at rest. NEXT_END:
 earliest end of a job whose last flit is on its last wire."""
 
-(AT, READY, OUT, GRANTED, HEAD, COUNT, FREE_AT, VC_GRANT, VC_ACCEPT, VC_BEST, VC_KEY) = range(11)
+(AT, READY, OUT, SPECULATED, HEAD, COUNT, FREE_AT, VC_GRANT, VC_ACCEPT, VC_BEST, VC_KEY) = range(11)
 (VACATED, LINK, VC, AS_INPUT, AS_OUTPUT, SLOT) = range(11, 17)
 """A lane. AT: hop wanted by the packet at its front. READY: tick at which it may ask. OUT: lane
-that it got, at tick GRANTED. HEAD, COUNT: the slots in use, in words. FREE_AT: from when on another
+that it got. SPECULATED: tick at which it last asked for an output without having a lane. HEAD, COUNT: the slots in use, in words. FREE_AT: from when on another
 packet may be given this lane. VC_GRANT, VC_ACCEPT: round-robin pointers; VC_BEST, VC_KEY: an
 allocation under way. VACATED: tick after the last packet. LINK, VC, AS_INPUT, AS_OUTPUT never
 change: its link, its number on it, and in the allocation of lanes. From SLOT on two words a slot:
@@ -111,8 +111,7 @@ def build_wiring(
     w[LINKS_AT] = w[ROUTERS_AT] + topology.routers
     w[LANES_AT] = w[LINKS_AT] + w[LINKS] * LINK_WORDS
     w[STATE_WORDS] = w[LANES_AT] + w[LINKS] * w[VCS] * w[LANE_WORDS]
-    ends = _link_ends(topology)
-    inputs, outputs = (_ports(w, ends[:, end], topology.routers) for end in (1, 0))
+    inputs, outputs = (_ports(w, lists) for lists in topology.ports())
     w[IN_PORTS], w[OUT_PORTS] = inputs.shape[1], outputs.shape[1]
     copies = [1] * nodes + [len(group) for group in groups]
     ticks = _head_ticks(topology, router, groups)
@@ -134,6 +133,7 @@ def new_state(w: Int64s, topology: Topology, router: RouterSpec, owners: Sequenc
     s[HEAD_WORDS : w[NODES_AT]].reshape(-1, JOB_WORDS)[1 : 1 + len(owners), OWNER] = owners
     nodes = s[w[NODES_AT] : w[ROUTERS_AT]].reshape(-1, NODE_WORDS)
     nodes[:, NODE_WAKE] = s[w[ROUTERS_AT] : w[LINKS_AT]] = FOREVER
+    nodes[:, LAST_VC] = w[VCS] - 1
     links = s[w[LINKS_AT] : w[LANES_AT]].reshape(-1, LINK_WORDS)
     at = w[LINKS_AT] + np.arange(len(links)) * LINK_WORDS
     nodes[:, NODE_LINK] = at[len(topology.links) : len(topology.links) + len(nodes)]
@@ -151,7 +151,7 @@ def new_state(w: Int64s, topology: Topology, router: RouterSpec, owners: Sequenc
             np.flatnonzero(ports > 0) % width
         )
     lanes = s[w[LANES_AT] :].reshape(-1, w[LANE_WORDS])
-    lanes[:, GRANTED] = -1
+    lanes[:, SPECULATED] = -1
     lanes[:, LINK] = np.repeat(at, w[VCS])
     lanes[:, VC] = np.arange(len(lanes)) % w[VCS]
     lanes[:, AS_INPUT] = np.repeat(links[:, IN_PORT], w[VCS]) * w[VCS] + lanes[:, VC]
@@ -177,12 +177,11 @@ def _delays(topology: Topology, router: RouterSpec) -> Int64s:
     return np.array(ways, dtype=np.int64)
 
 
-def _ports(w: Int64s, end: Int64s, routers: int) -> Int64s:
-    """(routers, ports) links at one end of which a router is, 0 to fill."""
-    lists = [np.flatnonzero(end == router) for router in range(routers)]
-    table = np.zeros((routers, max(map(len, lists))), dtype=np.int64)
+def _ports(w: Int64s, lists: Sequence[Sequence[int]]) -> Int64s:
+    """(routers, ports) links of each router, 0 to fill."""
+    table = np.zeros((len(lists), max(map(len, lists))), dtype=np.int64)
     for router, members in enumerate(lists):
-        table[router, : len(members)] = w[LINKS_AT] + members * LINK_WORDS
+        table[router, : len(members)] = w[LINKS_AT] + np.array(members) * LINK_WORDS
     return table
 
 

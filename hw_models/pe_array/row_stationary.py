@@ -20,7 +20,7 @@ from numba import njit
 from pydantic import Field
 
 from hw_models.pe_array.shapes import check_shapes
-from hw_models.pe_array.timing import Int64s
+from hw_models.pe_array.timing import DenseArray, Int64s
 from hw_models.pe_array.window import distinct_inputs
 from hw_models.yaml_file import Strict
 
@@ -147,7 +147,7 @@ class SetMapping:
     t: int
 
 
-class RowStationaryArray:
+class RowStationaryArray(DenseArray):
     """Timing of a row-stationary array."""
 
     def __init__(self, spec: RowStationarySpec) -> None:
@@ -170,10 +170,6 @@ class RowStationaryArray:
         """
         check_shapes(shapes, 16 * (self.spec.rows + self.spec.psum_add_cycles + 64))
         return row_stationary_timing(shapes, window, self.spec.machine)
-
-    def overlap_cycles(self, shapes: Int64s) -> Int64s:
-        """Tiles follow one another with an idle array in between."""
-        return np.zeros(len(shapes), dtype=np.int64)
 
     def mapping(self, shape: Int64s, window: Int64s) -> SetMapping:
         """The best mapping of one tile by rule RS-9. shape: (8,)."""

@@ -18,7 +18,7 @@ from numba import njit
 from pydantic import Field, model_validator
 
 from hw_models.pe_array.shapes import check_shapes
-from hw_models.pe_array.timing import SHAPE_COLUMNS, TIMING_COLUMNS, Int64s
+from hw_models.pe_array.timing import SHAPE_COLUMNS, TIMING_COLUMNS, DenseArray, Int64s
 from hw_models.pe_array.window import distinct_inputs
 from hw_models.yaml_file import Strict
 
@@ -73,7 +73,7 @@ class SpatialSpec(Strict):
         return self
 
 
-class SpatialArray:
+class SpatialArray(DenseArray):
     """Timing of a spatially unrolled array."""
 
     def __init__(self, spec: SpatialSpec) -> None:
@@ -97,10 +97,6 @@ class SpatialArray:
         """
         check_shapes(shapes, 2 * self.spec.weight_load_cycles + self.spec.pipeline_cycles)
         return spatial_timing(shapes, window, *self._arguments())
-
-    def overlap_cycles(self, shapes: Int64s) -> Int64s:
-        """Tiles follow one another with an idle array in between."""
-        return np.zeros(len(shapes), dtype=np.int64)
 
     def timing_plain(self, shapes: Int64s, window: Int64s) -> Int64s:
         """`timing` by stepping through every cycle of every tile."""

@@ -14,7 +14,7 @@ from numba import njit
 from pydantic import Field
 
 from hw_models.pe_array.shapes import check_shapes
-from hw_models.pe_array.timing import TIMING_COLUMNS, Int64s
+from hw_models.pe_array.timing import TIMING_COLUMNS, DenseArray, Int64s
 from hw_models.yaml_file import Strict
 
 OUTPUT_STATIONARY, WEIGHT_STATIONARY, INPUT_STATIONARY = 0, 1, 2
@@ -48,7 +48,7 @@ class SystolicSpec(Strict):
     fold_overlap: Literal["serial", "double_buffered"]
 
 
-class SystolicArray:
+class SystolicArray(DenseArray):
     """Cycles and operand accesses of tiles on one systolic array (a `PEArray`)."""
 
     def __init__(self, spec: SystolicSpec) -> None:

@@ -6,10 +6,14 @@ A tile shape is a row of eight loop sizes in the order b, g, k, c, oy, ox, fy, f
 
 from __future__ import annotations
 
-from typing import Protocol
+from fractions import Fraction
+from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from hw_models.sparsity.layer_sparsity import LayerSparsity
 
 Int64s = NDArray[np.int64]
 
@@ -46,3 +50,50 @@ class PEArray(Protocol):
 
     def overlap_cycles(self, shapes: Int64s) -> Int64s:
         """Cycles before the end of a tile from which on the next may begin, int64 (n,)."""
+
+    def for_layer(self, sparsity: LayerSparsity) -> PEArray:
+        """The array as it runs layers of some sparsity."""
+
+    @property
+    def configuration(self) -> str:
+        """What the array has chosen to be for its layers; empty where there is no choice."""
+
+    @property
+    def executed_share(self) -> Fraction:
+        """Share of a layer's multiply-accumulates that are executed; the others are skipped."""
+
+    def imbalance_cycles(self, shapes: Int64s) -> Int64s:
+        """Of the cycles of tiles, those that lanes wait for the slowest, int64 (n,)."""
+
+    def weight_ratio(self, shape: Int64s) -> Fraction:
+        """Bytes of a tile's weights as stored, over those of dense ones. shape: (8,)."""
+
+
+class DenseArray:
+    """What holds for arrays that execute every product, one tile after another."""
+
+    @property
+    def configuration(self) -> str:
+        """There is no choice."""
+        return ""
+
+    @property
+    def executed_share(self) -> Fraction:
+        """All of them."""
+        return Fraction(1)
+
+    def for_layer(self, _sparsity: LayerSparsity) -> Self:
+        """Zeros change nothing."""
+        return self
+
+    def overlap_cycles(self, shapes: Int64s) -> Int64s:
+        """Tiles follow one another with an idle array in between."""
+        return np.zeros(len(shapes), dtype=np.int64)
+
+    def imbalance_cycles(self, shapes: Int64s) -> Int64s:
+        """Lanes work in step."""
+        return np.zeros(len(shapes), dtype=np.int64)
+
+    def weight_ratio(self, _shape: Int64s) -> Fraction:
+        """Weights are stored as they are."""
+        return Fraction(1)

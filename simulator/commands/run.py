@@ -44,6 +44,10 @@ def command(
     memory: Annotated[
         str, typer.Option("--memory", help=f"Model of the memory system: {', '.join(MEMORIES)}.")
     ] = DEFAULT_MEMORY,
+    sparsity: Annotated[
+        str,
+        typer.Option("--sparsity", help="Zeros of weights:activations, as 0.8:0.4, or published."),
+    ] = "",
     energy_table: Annotated[
         Path | None, typer.Option("--energy-table", help="Energy per action: YAML or an ERT.")
     ] = None,
@@ -71,6 +75,10 @@ def command(
     workload = load_network(
         network, batch=batch, options=options, skip_unsupported=skip_unsupported
     )
+    if sparsity:
+        from simulator.sparsity.densities import with_sparsity
+
+        workload = with_sparsity(workload, sparsity)
     # Numba takes a second to import; a network that can't be read should not wait for it.
     from hw_models.floorplan import floorplan
     from simulator.allocation.file import rule_or_file
@@ -104,6 +112,7 @@ def command(
                 "options": options,
                 "layers": layers,
                 "allocation": allocation,
+                "sparsity": sparsity,
             },
             progress=lambda ended, total: bar.update(task, completed=ended, total=total),
         )

@@ -9,7 +9,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from hw_models.floorplan import Floorplan
-from hw_models.spec import OPERANDS, PrecisionSpec
+from hw_models.spec import OPERANDS, ChipSpec
+from simulator.mapping.layer_array import weight_ratio
 from simulator.program import COMPUTE, LOAD, Int64s, TileProgram
 from simulator.workload.graph import Layer, Workload
 
@@ -84,7 +85,7 @@ def _first_clash(first, last, taken, freed, marks):
     return -1
 
 
-def check_work(program: TileProgram, workload: Workload, precision: PrecisionSpec) -> None:
+def check_work(program: TileProgram, workload: Workload, chip: ChipSpec) -> None:
     """The program does each layer once: all MACs, outputs and weights. Rules: LAW-4, LAW-5.
 
     Raises ConservationError naming the layer.
@@ -104,11 +105,18 @@ def check_work(program: TileProgram, workload: Workload, precision: PrecisionSpe
         _same(layer, "MACs", macs[i], layer.macs)
         _same(layer, "output elements", outputs[i], layer.output_elements)
         constant = layer.is_mac and layer.weight_is_constant
-        if constant and weights[i] * 8 < layer.weight_elements * precision.weight_bits:
+        if constant and weights[i] * 8 < _least_weight_bits(layer, chip):
             raise ConservationError(
                 f"layer {layer.name}: {weights[i]} bytes of weights are loaded for "
                 f"{layer.weight_elements} elements"
             )
+
+
+def _least_weight_bits(layer: Layer, chip: ChipSpec) -> int:
+    """Bits of a layer's weights, packed as the core that packs them best does; biases are extra."""
+    packed = min(weight_ratio(core, layer) for core in chip.cores)
+    weights = layer.weight_elements - layer.bias * layer.dims.g * layer.dims.k
+    return int(weights * chip.precision.weight_bits * packed)
 
 
 def _same(layer: Layer, what: str, found: int, due: int) -> None:

@@ -22,7 +22,7 @@ from simulator.lowering.tile_boxes import tensor_shape, tile_runs
 from simulator.mapping.mapping import Mapping
 from simulator.mapping.part import Part
 from simulator.mapping.streams import TILED_LOOPS, Role, Stream
-from simulator.mapping.tile_costs import PORT_READ, tile_costs
+from simulator.mapping.tile_costs import PORT_READ, imbalance_cycles, tile_costs
 from simulator.program import COMPUTE, CREDIT, DATA, LOAD, STORE
 
 OUTPUT_PLACES = [TILED_LOOPS.index(loop) for loop in ("b", "g", "k", "oy", "ox")]
@@ -173,7 +173,9 @@ class LayerBlock:
         macs = 0 if self.psum is None else self.steps.extent.prod(axis=1) * taps
         grid.set("compute", kind=COMPUTE, unit=unit, cycles=self.costs.cycles, macs=macs)
         overlap = np.concatenate([[0], self.costs.overlap_cycles[:-1]])  # layers begin anew
+        uneven = imbalance_cycles(self.part.layer, core, self.steps.extent)
         grid.set("compute", fill_cycles=self.costs.fill_cycles, overlap_cycles=overlap)
+        grid.set("compute", imbalance_cycles=uneven)
         grid.set(self._finish, elements=self.outputs)
 
     def _set_transfer(self, task: str, kind: int, stream: Stream, bits: int, moved: Int64s) -> None:

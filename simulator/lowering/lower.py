@@ -173,11 +173,8 @@ def _situation(
     numbers = {index: place for place, index in enumerate(free)}
     shapes = tuple(replace(s, tensor="", buffer=numbers.get(s.buffer, -1)) for s in streams)
     layer, room = part.layer, tuple(free.values())
-    return (layer.dims, layer.op, layer.function, layer.post_ops, part.first, part.extent), (
-        core.spec,
-        shapes,
-        room,
-    )
+    what = (layer.dims, layer.op, layer.function, layer.post_ops, part.first, part.extent)
+    return what, (layer.weight_density, layer.input_density), (core.spec, shapes, room)
 
 
 def _whole(parts: Sequence[tuple[int, Plan]]) -> Plan:

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import IntEnum
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hw_models.floorplan import CorePlan
 from hw_models.spec import Operand, PrecisionSpec
+from simulator.mapping.layer_array import weight_ratio
 from simulator.mapping.window import Window
 from simulator.workload.graph import LOOPS, Layer
 from simulator.workload.graph import Operand as LayerOperand
@@ -46,7 +48,7 @@ class Stream:
     resident: the whole tensor lies in the buffer, so that no tile of it is moved or takes a slot.
     in_place: an output that takes over the slot of its partial sums. bias_bits: of one bias that
     comes along with a weight tile, 0 for none; it is moved, but kept in the output stage and not
-    in the buffer.
+    in the buffer. packed: size as stored and moved over that of all elements.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Stream:
     resident: bool = False
     in_place: bool = False
     bias_bits: int = 0
+    packed: Fraction = Fraction(1)
 
     @property
     def has_slots(self) -> bool:
@@ -90,8 +93,9 @@ class Stream:
                 elements *= rows if loop == "oy" else columns
             else:
                 elements *= extents[:, i]
+        stored = -(-elements * self.bits * self.packed.numerator // self.packed.denominator)
         biases = extents[:, 1] * extents[:, 2] * np.asarray(with_bias, dtype=np.int64)
-        return -(-(elements * self.bits + biases * self.bias_bits) // 8)
+        return -(-(stored + biases * self.bias_bits) // 8)
 
 
 def layer_streams(
@@ -150,6 +154,7 @@ def _read(
         buffer.spec.slots,
         resident=read.tensor in on_chip,
         bias_bits=precision.psum_bits if is_weight and layer.bias else 0,
+        packed=weight_ratio(core.spec, layer) if is_weight else Fraction(1),
     )
 
 

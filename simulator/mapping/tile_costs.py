@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hw_models.floorplan import CorePlan
-from hw_models.pe_array.registry import pe_array
 from hw_models.pe_array.timing import TIMING_COLUMNS
 from hw_models.pe_array.vector import VectorExtent, post_op_passes, vector_cycles
 from hw_models.spec import PrecisionSpec
+from simulator.mapping.layer_array import layer_array
 from simulator.mapping.streams import TILED_LOOPS, Stream
 from simulator.workload.graph import MAC_OPS, ROW_OPS, Layer
 
@@ -58,11 +58,11 @@ def _mac_costs(
     layer: Layer, core: CorePlan, precision: PrecisionSpec, extents: Int64s
 ) -> TileCosts:
     d = layer.dims
-    taps = np.broadcast_to(np.array([d.fy, d.fx], dtype=np.int64), (extents.shape[0], 2))
     window = np.array([d.stride_y, d.stride_x, d.dilation_y, d.dilation_x], dtype=np.int64)
-    shapes = np.ascontiguousarray(np.concatenate([extents, taps], axis=1))
-    array = pe_array(core.spec.pe_array)
-    timing, overlap = array.timing(shapes, window), array.overlap_cycles(shapes)
+    shapes = _shapes(layer, extents)
+    array = layer_array(core.spec, layer)
+    timing = array.timing(shapes, window)
+    overlap = array.overlap_cycles(shapes)
     t = {name: timing[:, i] for i, name in enumerate(TIMING_COLUMNS)}
     buffers = {o: core.buffer_of(o).index for o in ("input", "weight", "psum", "output")}
     outputs = _output_elements(extents)
@@ -78,6 +78,22 @@ def _mac_costs(
     )
     post = -(-outputs // core.spec.vector_unit.lanes) * post_op_passes(layer.post_ops)
     return TileCosts(t["cycles"], t["fill_cycles"], overlap, post, _ports(moved), _ports(finished))
+
+
+def imbalance_cycles(layer: Layer, core: CorePlan, extents: Int64s) -> Int64s:
+    """Of the cycles of tiles, those that lanes wait for the slowest. extents: (n, 6)."""
+    if layer.op not in MAC_OPS:
+        return np.zeros(len(extents), dtype=np.int64)
+    different, which = np.unique(_shapes(layer, extents), axis=0, return_inverse=True)
+    return layer_array(core.spec, layer).imbalance_cycles(different)[which.reshape(-1)]
+
+
+def _shapes(layer: Layer, extents: Int64s) -> Int64s:
+    """Tiles as an array is asked for them: (n, 8)."""
+    taps = np.broadcast_to(
+        np.array([layer.dims.fy, layer.dims.fx], dtype=np.int64), (extents.shape[0], 2)
+    )
+    return np.ascontiguousarray(np.concatenate([extents, taps], axis=1))
 
 
 def _vector_costs(

@@ -115,6 +115,7 @@ class Layer:
     function: what a vector layer computes ("max", "add", "gelu", "layer_norm", "nearest", ...);
         empty for MAC layers.
     source: node names of the model that this layer stands for.
+    weight_density, input_density: share of the operand's elements that are not zero.
     """
 
     name: str
@@ -128,6 +129,8 @@ class Layer:
     post_ops: tuple[str, ...] = ()
     function: str = ""
     source: tuple[str, ...] = ()
+    weight_density: float = 1.0
+    input_density: float = 1.0
 
     @property
     def is_mac(self) -> bool:

@@ -310,14 +310,14 @@ def test_a_lost_mac_is_noticed(lowered):
     with pytest.raises(
         ConservationError, match=rf"^layer conv0: {due - 1} MACs in the program, not {due}$"
     ):
-        check_work(broken(low.program, tasks__macs=macs), workload, chip().precision)
+        check_work(broken(low.program, tasks__macs=macs), workload, chip())
 
 
 def test_weights_that_are_never_fetched_are_noticed(lowered):
     workload, low = lowered
     moved = np.where(low.program.tasks["operand"] == 1, 0, low.program.tasks["bytes"])
     with pytest.raises(ConservationError, match=r"^layer conv0: 0 bytes of weights are loaded for"):
-        check_work(broken(low.program, tasks__bytes=moved), workload, chip().precision)
+        check_work(broken(low.program, tasks__bytes=moved), workload, chip())
 
 
 def test_two_tiles_in_one_place_are_noticed(lowered):

@@ -76,6 +76,7 @@ def explainer(kind, streaming=None):
     made = object.__new__(Explainer)
     made.kind = np.array(kind)
     made.streaming = np.array(streaming or [0] * len(kind))
+    made.uneven = np.zeros(len(kind), dtype=np.int64)
     made.causes = np.array([[SERVED, QUEUED, OTHER, LATENCY]])
     made.rates = np.array([[1, 1]])
     return made

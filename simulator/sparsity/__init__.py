@@ -1,0 +1,1 @@
+"""What sparsity support brings and costs: networks on sparse cores, against a dense one."""
