@@ -46,6 +46,20 @@ class TickClock:
         return -(-tick * self.numerator // self.denominator)
 
 
+MOST_DIGITS = 9
+
+
+def few_digits(number: float) -> float:
+    """A decimal number that exact arithmetic can take; for pydantic. Raises ValueError.
+
+    Times are counted in 64-bit fractions, which numbers like 0.1 + 0.2 would overflow.
+    """
+    value = exact(number)
+    if max(value.numerator, value.denominator) >= 10**MOST_DIGITS:
+        raise ValueError(f"must have at most {MOST_DIGITS} digits, not {number!r}")
+    return number
+
+
 def exact(number: float) -> Fraction:
     """A decimal number as the user wrote it, without binary rounding: 0.7 is 7/10."""
     return Fraction(str(number))

@@ -5,14 +5,15 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from hw_models.clock import exact
+from hw_models.clock import exact, few_digits
 from hw_models.dram.standard import DramStandard, load_standard
 from hw_models.dram.system import DramSystem, dram_peak_bytes_per_clock
 from hw_models.yaml_file import InputError, Strict
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Exact = Annotated[float, Field(le=1e6, allow_inf_nan=False), AfterValidator(few_digits)]
 PLAIN_KEYS = ("bandwidth_gb_per_s", "latency_ns", "granule_bytes", "capacity_mib")
 
 
@@ -39,8 +40,8 @@ class DramSpec(Strict):
     refresh: Literal["all_bank", "per_bank"] = "all_bank"
     address_map: Annotated[str, Field(min_length=1)] = "ro-ba-co-ra-bg-ch"
     channel_hash: Literal["none", "ipoly"] = "none"
-    bandwidth_gb_per_s: Positive | None = None
-    latency_ns: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] | None = None
+    bandwidth_gb_per_s: Annotated[Exact, Field(gt=0)] | None = None
+    latency_ns: Annotated[Exact, Field(ge=0)] | None = None
     granule_bytes: Annotated[int, Field(ge=1, le=1 << 20)] | None = None
     capacity_mib: Annotated[int, Field(ge=1, le=1 << 24)] | None = None
     pj_per_bit: Positive

@@ -42,7 +42,9 @@ class Kernel:
     - log, int64 (1 + units * log_windows, 2 + window_causes): log[0, 0] windows follow, from row 1
       on, as unit, last tick + 1, and ticks by cause since that unit's window before.
     It returns the chip cycle of the next completion (FOREVER: none), its row, and the job's ticks
-    by cause, the first of which are those in which it was served.
+    by cause, the first of which are those in which it was served. A kernel need not look ahead so
+    far: row 0 and a cycle say that nothing completes before that cycle, when it wants to be asked
+    again (with `commit`).
     """
 
     state: Int64s

@@ -95,8 +95,9 @@ class KernelServer:
                 _, row, *spent = found
                 found = serve(state, ahead, log, now, True, inbox, 0)
                 windows_left -= 1
-                self.beats_served += spent[0]
-                self._done[row](self._tasks[row], spent)
+                if row:
+                    self.beats_served += spent[0]
+                    self._done[row](self._tasks[row], spent)
             if self._arrivals:
                 found = serve(state, ahead, log, now, False, inbox, self._arrivals)
                 self._arrivals = 0

@@ -10,9 +10,9 @@ from collections import Counter
 from fractions import Fraction
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from hw_models.clock import exact
+from hw_models.clock import exact, few_digits
 from hw_models.dram_spec import DramSpec
 from hw_models.noc_ports import noc_ports
 from hw_models.noc_spec import NocSpec
@@ -142,7 +142,7 @@ class ChipSpec(Strict):
     name: Name
     description: Annotated[str, Field(min_length=1)]
     technology_nm: Annotated[int, Field(ge=2, le=250)]
-    clock_ghz: Annotated[float, Field(gt=0, le=20, allow_inf_nan=False)]
+    clock_ghz: Annotated[float, Field(gt=0, le=20, allow_inf_nan=False), AfterValidator(few_digits)]
     precision: PrecisionSpec
     cores: tuple[CoreSpec, ...] = Field(min_length=1, strict=False)
     noc: NocSpec

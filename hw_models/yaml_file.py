@@ -108,7 +108,9 @@ def _first_problem(error: ValidationError, data: dict[str, Any]) -> str:
     key = _dotted(first["loc"], data)
     if first["type"] == "value_error":
         text = str(first["ctx"]["error"])
-        return f"{key}.{text}" if key else text
+        # What a whole mapping breaks begins with the key; what a number breaks, with its rule.
+        between = " " if text.startswith("must ") else "."
+        return f"{key}{between}{text}" if key else text
     rule = _RULES.get(first["type"], first["msg"])
     context = {name: _plain(value) for name, value in first.get("ctx", {}).items()}
     text = rule.format(**context, input=repr(first["input"]))

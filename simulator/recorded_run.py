@@ -25,6 +25,7 @@ from simulator.mapping.mapping import LayerMappingSpec, load_mapping_file
 from simulator.mapping.streams import layer_streams
 from simulator.program import COMPUTE, TileProgram
 from simulator.run import MAPPING
+from simulator.sparsity.densities import with_sparsity
 from simulator.workload.graph import Workload
 from simulator.workload.source import load_network
 from traces.errors import InputError
@@ -105,6 +106,8 @@ def _workload(manifest: Mapping[str, Any]) -> Workload:
         options=manifest.get("options", {}),
         skip_unsupported=manifest.get("skip_unsupported", False),
     )
+    if manifest.get("sparsity"):
+        workload = with_sparsity(workload, manifest["sparsity"])
     if manifest.get("layers"):
         names = [layer.name for layer in workload.layers]
         workload = workload.slice(*layer_range(manifest["layers"], names))

@@ -51,7 +51,9 @@ class Stream:
         if not pa.types.is_dictionary(kind):
             return pa.array(np.asarray(values), kind)
         codes = np.asarray(values, dtype=np.int32)
-        indices = pa.array(codes, pa.int32(), mask=codes < 0)
+        missing = codes < 0
+        # Polars checks the codes under the mask too.
+        indices = pa.array(np.where(missing, 0, codes), pa.int32(), mask=missing)
         return pa.DictionaryArray.from_arrays(indices, self._dictionaries[name])
 
 

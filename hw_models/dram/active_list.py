@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from numba import njit
 
+from hw_models.dram.bits import trailing_zeros
 from hw_models.dram.gaps import ACT, PRE, PREA, RD, REF, REFB, WR
 from hw_models.dram.layout import (
     ACT2_WITHIN,
@@ -23,19 +24,24 @@ from hw_models.dram.layout import (
     CHANNEL,
     CLOSED,
     COMMAND_BUSES,
+    HITS,
     HITS_FIRST,
     IN_ACTIVE,
     LATENCY_SUM,
     LISTS_AT,
+    NOT_BEFORE,
     OPEN_ROW,
     PER_BANK_REFRESH,
+    R_ADDRESS,
     R_ARRIVAL,
     R_BANK,
     R_ROW,
     R_SEEN,
     R_STORE,
     RANK_SHIFT,
+    RANK_WORDS,
     RANKS,
+    RANKS_AT,
     READ_DELAY,
     READS_AT,
     READS_WAITING,
@@ -57,12 +63,24 @@ from hw_models.dram.layout import (
     WRITES_AT,
     WRITES_WAITING,
 )
-from hw_models.dram.requests import append, find, new_request, remove, request_place, retire, settle
+from hw_models.dram.requests import (
+    append,
+    count_write,
+    new_request,
+    remove,
+    request_place,
+    retire,
+    settle,
+    waiting_write,
+)
 from hw_models.dram.timers import bank_place, earliest, issue
 from hw_models.kernel import FOREVER
 
-ANY, COLUMN, ROW = range(3)
+BUSES = 3
+ANY, COLUMN, ROW = range(BUSES)
 """Commands that a bus takes."""
+BITS = 63
+"""Of a word that can hold a mark for as many banks."""
 BEING_OPENED = -2
 """Row of a bank between the two steps of an activation."""
 
@@ -117,7 +135,7 @@ def _choose(state, ch, now, bus):
     places, length = ch + state[LISTS_AT], ch + ACTIVE_WAITING
     soonest = FOREVER
     if bus != ROW or state[CLOSED]:
-        index, command, soonest = _best(state, ch, places, length, now, bus, False)
+        index, command, soonest = _best_active(state, ch, now, bus)
         if index >= 0:
             return places, length, index, command, now
     if state[ch + REFRESHES_DUE]:
@@ -129,9 +147,7 @@ def _choose(state, ch, now, bus):
     places, length = ch + state[READS_AT], ch + READS_WAITING
     if state[ch + WRITE_MODE]:
         places, length = ch + state[WRITES_AT], ch + WRITES_WAITING
-    index, command, ready = _best(state, ch, places, length, now, bus, True)
-    if index < 0:
-        command = -1
+    index, command, ready = _first_new(state, ch, places, length, now, bus)
     return places, length, index, command, min(soonest, ready)
 
 
@@ -143,8 +159,24 @@ def _set_write_mode(state, ch):
     if state[ch + WRITE_MODE]:
         if 5 * writes < BUFFER_PLACES and reads:
             state[ch + WRITE_MODE] = 0
+            _forget_bounds(state, ch)
     elif 5 * writes > 4 * BUFFER_PLACES or reads == 0:
         state[ch + WRITE_MODE] = 1
+        _forget_bounds(state, ch)
+
+
+@njit(cache=True)
+def _forget_bounds(state, ch):
+    """Something has made commands possible that the lists did not have before."""
+    for i in range(2 * BUSES):
+        state[ch + NOT_BEFORE + i] = 0
+
+
+@njit(cache=True)
+def _forget_rows(state, ch):
+    """Rows have been opened or closed."""
+    state[ch + HITS] = state[ch + HITS + 1] = -1
+    _forget_bounds(state, ch)
 
 
 @njit(cache=True)
@@ -159,32 +191,109 @@ def _next_command(state, ch, place):
 
 
 @njit(cache=True)
-def _best(state, ch, places, length, now, bus, new):
-    """Of the requests that are ready the one that came first: its index (-1: none), command, and
-    the tick from which on there may be one. new: requests that aren't activated yet."""
+def _best_active(state, ch, now, bus):
+    """Of the activated requests that are ready the one that came first: its index (-1: none),
+    command, and the tick from which on there may be one."""
+    bound = ch + NOT_BEFORE + BUSES + bus
+    if state[bound] > now:
+        return -1, -1, state[bound]
     best, best_command, arrival, soonest = -1, -1, FOREVER, FOREVER
-    for i in range(state[length]):
-        place = request_place(state, ch, state[places + i])
+    for i in range(state[ch + ACTIVE_WAITING]):
+        place = request_place(state, ch, state[ch + state[LISTS_AT] + i])
         if state[place + R_ARRIVAL] >= arrival:
-            if new:
-                break
             continue
         command = _next_command(state, ch, place)
         if command < 0 or (command == ACT and state[ch + SPLIT] >= 0):
             continue
         if bus != ANY and (command in (RD, WR)) != (bus == COLUMN):
             continue
-        bank = state[place + R_BANK]
-        ready = earliest(state, ch, bank, command)
-        if new and command == PRE:
-            if state[bank_place(state, ch, bank) + IN_ACTIVE]:
-                continue
-            if state[HITS_FIRST] and _hit_waits(state, ch, places, length, place):
-                continue
+        ready = earliest(state, ch, state[place + R_BANK], command)
         if ready <= now:
             best, best_command, arrival = i, command, state[place + R_ARRIVAL]
         soonest = min(soonest, ready)
+    if best < 0:
+        state[bound] = soonest
     return best, best_command, soonest
+
+
+@njit(cache=True)
+def _first_new(state, ch, places, length, now, bus):
+    """The first request of a buffer that is ready: as `_best_active`, for requests in the order in
+    which they came."""
+    bound = ch + NOT_BEFORE + bus
+    if state[bound] > now:
+        return -1, -1, state[bound]
+    column = WR if length == ch + WRITES_WAITING else RD
+    if bus == COLUMN:
+        soonest = _rank_takes(state, ch, column)
+        if soonest > now:
+            state[bound] = soonest
+            return -1, -1, soonest
+    hits, bits, soonest = _hits(state, ch, places, length), (1 << state[length]) - 1, FOREVER
+    if bus != ANY:
+        bits &= hits if bus == COLUMN else ~hits
+    hit_banks, other_banks = 0, 0
+    while bits:
+        i = trailing_zeros(bits)
+        bits &= bits - 1
+        place = request_place(state, ch, state[places + i])
+        bank, command = state[place + R_BANK], column
+        # Of a bank's hits, and of those that want another row of it, the oldest speaks for all.
+        mark = 1 << bank if bank < BITS else 0
+        if (hits >> i) & 1:
+            if hit_banks & mark:
+                continue
+            hit_banks |= mark
+        else:
+            if other_banks & mark:
+                continue
+            other_banks |= mark
+            command = _opening_command(state, ch, places, length, place)
+            if command < 0:
+                continue
+        ready = earliest(state, ch, bank, command)
+        if ready <= now:
+            return i, command, ready
+        soonest = min(soonest, ready)
+    state[bound] = soonest
+    return -1, -1, soonest
+
+
+@njit(cache=True)
+def _rank_takes(state, ch, command):
+    """First tick at which any rank accepts a command, as far as its own timers go."""
+    soonest = FOREVER
+    for rank in range(state[RANKS]):
+        soonest = min(soonest, state[ch + RANKS_AT + rank * RANK_WORDS + command])
+    return soonest
+
+
+@njit(cache=True)
+def _opening_command(state, ch, places, length, place):
+    """What a request whose row isn't open needs next, -1 if it has to wait for other requests."""
+    command = _next_command(state, ch, place)
+    if command == ACT:
+        return ACT if state[ch + SPLIT] < 0 else -1
+    if command == PRE:
+        if state[bank_place(state, ch, state[place + R_BANK]) + IN_ACTIVE]:
+            return -1
+        if state[HITS_FIRST] and _hit_waits(state, ch, places, length, place):
+            return -1
+    return command
+
+
+@njit(cache=True)
+def _hits(state, ch, places, length):
+    """The bits of a buffer's row hits."""
+    at = ch + HITS + (length == ch + WRITES_WAITING)
+    if state[at] < 0:
+        hits = 0
+        for i in range(state[length]):
+            place = request_place(state, ch, state[places + i])
+            row = state[bank_place(state, ch, state[place + R_BANK]) + OPEN_ROW]
+            hits |= (row == state[place + R_ROW]) << i
+        state[at] = hits
+    return state[at]
 
 
 @njit(cache=True)
@@ -230,6 +339,7 @@ def _issue_refresh(state, ch, command, now):
     target = state[ch + CHANNEL + state[ch + REFRESH_HEAD]]
     bank = target if state[PER_BANK_REFRESH] else target << state[RANK_SHIFT]
     issue(state, ch, bank, 0, command, now)
+    _forget_rows(state, ch)
     if command in (REF, REFB):
         state[ch + REFRESH_HEAD] = (state[ch + REFRESH_HEAD] + 1) % RING
         state[ch + REFRESHES_DUE] -= 1
@@ -247,10 +357,17 @@ def _issue_from(state, ch, places, length, index, command, now):
         state[place + R_SEEN] = 1
     row = BEING_OPENED if state[ACT2_WITHIN] else state[place + R_ROW]
     issue(state, ch, bank, row, command, now)
+    active = length == ch + ACTIVE_WAITING
+    if command not in (RD, WR) or state[CLOSED]:
+        _forget_rows(state, ch)
+    elif active or state[HITS_FIRST]:
+        _forget_bounds(state, ch)
     if command == PRE:
         return
     remove(state, places, length, index)
-    state[at + IN_ACTIVE] -= length == ch + ACTIVE_WAITING
+    state[at + IN_ACTIVE] -= active
+    if not active:
+        _left_buffer(state, ch, length, index, place)
     state[ch + ROOM] = 1
     if command == ACT and state[ACT2_WITHIN]:
         state[ch + SPLIT], state[ch + SPLIT_DEADLINE] = request, now + state[ACT2_WITHIN]
@@ -258,6 +375,17 @@ def _issue_from(state, ch, places, length, index, command, now):
         _activated(state, ch, request)
     else:
         retire(state, ch, request, now)
+
+
+@njit(cache=True)
+def _left_buffer(state, ch, length, index, place):
+    """A request has left its buffer: the bits of those behind it move down, too."""
+    writes = length == ch + WRITES_WAITING
+    if writes:
+        count_write(state, ch, state[place + R_ADDRESS], -1)
+    hits, before = state[ch + HITS + writes], (1 << index) - 1
+    if hits >= 0:
+        state[ch + HITS + writes] = (hits & before) | ((hits >> 1) & ~before)
 
 
 @njit(cache=True)
@@ -332,6 +460,7 @@ def _second_step(state, ch):
     state[bank_place(state, ch, state[place + R_BANK]) + OPEN_ROW] = state[place + R_ROW]
     state[ch + SPLIT] = -1
     _activated(state, ch, request)
+    _forget_rows(state, ch)
 
 
 @njit(cache=True)
@@ -341,8 +470,7 @@ def accept_to_active_list(state, ch, address, bank, row, column, store, now, job
     A write to an address that waits in the write buffer is absorbed; a read of it gets its data in
     the next clock, behind those of the reads before it.
     """
-    waiting = find(state, ch, ch + state[WRITES_AT], state[ch + WRITES_WAITING], address, -1)
-    if waiting >= 0:
+    if waiting_write(state, ch, address) >= 0:
         end = now + 1
         if not store:
             state[ch + LATENCY_SUM] += 1
@@ -352,5 +480,23 @@ def accept_to_active_list(state, ch, address, bank, row, column, store, now, job
     request = new_request(state, ch, address, bank, row, column, store, now, job)
     if store:
         append(state, ch + state[WRITES_AT], ch + WRITES_WAITING, request)
+        count_write(state, ch, address, 1)
     else:
         append(state, ch + state[READS_AT], ch + READS_WAITING, request)
+    _came_to_buffer(state, ch, request, store)
+
+
+@njit(cache=True)
+def _came_to_buffer(state, ch, request, store):
+    """A buffer may have a command as soon as its newest request allows one."""
+    place = request_place(state, ch, request)
+    bank, command = state[place + R_BANK], _next_command(state, ch, place)
+    bus = COLUMN if command in (RD, WR) else ROW
+    if bus == COLUMN and state[ch + HITS + store] >= 0:
+        length = state[ch + (WRITES_WAITING if store else READS_WAITING)]
+        state[ch + HITS + store] |= 1 << (length - 1)
+    if command < 0 or (command == PRE and state[bank_place(state, ch, bank) + IN_ACTIVE]):
+        return
+    ready, bound = earliest(state, ch, bank, command), ch + NOT_BEFORE
+    state[bound + ANY] = min(state[bound + ANY], ready)
+    state[bound + bus] = min(state[bound + bus], ready)

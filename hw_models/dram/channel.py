@@ -32,10 +32,9 @@ from hw_models.dram.layout import (
     REQUESTS,
     ROW_UNTIL,
     TICKS_BUSY,
-    WRITES_AT,
     WRITES_WAITING,
 )
-from hw_models.dram.requests import find
+from hw_models.dram.requests import waiting_write
 
 ROW_AT, RANK_AT, GROUP_AT, BANK_AT, CHANNEL_AT, COLUMN_AT = (
     FIELDS_AT + 2 * FIELDS.index(name) for name in ("ro", "ra", "bg", "ba", "ch", "co")
@@ -60,6 +59,8 @@ def tick(state, ch, now):
 @njit(cache=True)
 def account(state, ch, until):
     """Bring a channel's ticks by cause up to a tick."""
+    if state[ch + ACCOUNTED] == until:
+        return
     spent = ticks_by_cause(state, ch, state[ch + ACCOUNTED], until)
     for cause in range(TICK_CAUSES):
         state[ch + TICKS_BUSY + cause] += spent[cause]
@@ -88,11 +89,10 @@ def channel_of(state, address):
         return state[CHANNELS_AT] + number * state[CHANNEL_WORDS]
     number = 0
     for bit in range(state[PARITIES]):
-        bits, odd = address & state[PARITY + bit], 0
-        while bits:
-            bits &= bits - 1
-            odd ^= 1
-        number |= odd << bit
+        bits = address & state[PARITY + bit]
+        for shift in (32, 16, 8, 4, 2, 1):
+            bits ^= bits >> shift
+        number |= (bits & 1) << bit
     return state[CHANNELS_AT] + number * state[CHANNEL_WORDS]
 
 
@@ -107,7 +107,7 @@ def has_room(state, ch, address, store):
         return True
     if state[CONTROLLER] != ACTIVE_LIST:
         return False
-    return find(state, ch, ch + state[WRITES_AT], state[ch + WRITES_WAITING], address, -1) >= 0
+    return waiting_write(state, ch, address) >= 0
 
 
 @njit(cache=True)

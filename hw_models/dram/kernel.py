@@ -22,6 +22,7 @@ from hw_models.dram.layout import (
     ACTIVE,
     ADDRESS,
     AT,
+    AVAILABLE,
     BUSY_OWNER,
     CHANNEL_WORDS,
     CHANNELS,
@@ -35,6 +36,7 @@ from hw_models.dram.layout import (
     FEED_AT,
     GRANULE_SHIFT,
     HEAD,
+    HORIZON,
     INDEX_1,
     INDEX_2,
     INDEX_3,
@@ -66,6 +68,7 @@ from hw_models.dram.layout import (
     TICKS,
     TICKS_BUSY,
     TOOK_AT,
+    TURN,
     UNDER_WAY,
 )
 from hw_models.dram.system import DramSystem, new_state
@@ -98,6 +101,9 @@ WINDOW_TICKS = 4096
 
 JOB_COLUMNS = 12
 
+FIRST_HORIZON = 16
+"""Ticks looked ahead after a newcomer or a completion, which often brings the next newcomer."""
+
 
 def dram_kernel(system: DramSystem, owners: Sequence[int], cycles_per_tick: Fraction) -> Kernel:
     """A DRAM system at tick 0, a ledger for each channel.
@@ -119,16 +125,6 @@ def dram_kernel(system: DramSystem, owners: Sequence[int], cycles_per_tick: Frac
         serve,
         units=system.channels,
         window_ticks=WINDOW_TICKS,
-    )
-
-
-@njit(cache=True)
-def _available(state, job):
-    """Tick from which on the next burst of a job is there."""
-    if state[job + PACE_NUM] == 0:
-        return state[job + RELEASE]
-    return (
-        state[job + RELEASE] + state[job + OFFERED] * state[job + PACE_NUM] // state[job + PACE_DEN]
     )
 
 
@@ -170,49 +166,85 @@ def _advance(state, job):
 @njit(cache=True)
 def _feed(state, now):
     """Let jobs offer bursts in turn until no channel takes another in this tick."""
-    jobs, first, earliest = state[JOBS], state[JOBS_AT], FOREVER
-    came_first, progress = -1, True
-    while progress:
-        progress, earliest = False, FOREVER
-        for step in range(jobs):
-            row = (state[START] + step) % jobs
+    jobs, first = state[JOBS], state[JOBS_AT]
+    in_turn, earliest = _line_up(state, now)
+    came_first, blocked, stored = -1, False, False
+    while in_turn:
+        offered, in_turn = in_turn, 0
+        for i in range(offered):
+            row = state[first + i * JOB_WORDS + TURN]
             job = first + row * JOB_WORDS
-            if state[job + LEFT] == 0:
-                continue
-            available, ch = _available(state, job), state[job + HEAD]
-            if available > now:
-                earliest = min(earliest, available)
-                continue
-            if not has_room(state, ch, state[job + NEXT], state[job + STORE]):
-                continue
-            if state[ch + TOOK_AT] == now:
+            ch, store = state[job + HEAD], state[job + STORE]
+            if not has_room(state, ch, state[job + NEXT], store):
+                blocked = True
+            elif state[ch + TOOK_AT] == now:
                 earliest = min(earliest, now + 1)
-                continue
-            accept(state, ch, state[job + NEXT], state[job + STORE], now, row)
-            state[ch + TOOK_AT] = now
-            state[job + AT] = ch
-            state[job + OFFERED] += 1
-            state[job + UNDER_WAY] += 1
-            _advance(state, job)
-            progress = True
-            if came_first < 0:
-                came_first = row
+            else:
+                _accept(state, job, ch, now, row)
+                stored |= store == 1
+                if came_first < 0:
+                    came_first = row
+                if state[job + LEFT] == 0:
+                    continue
+                if state[job + AVAILABLE] <= now:
+                    state[first + in_turn * JOB_WORDS + TURN] = row
+                    in_turn += 1
+                else:
+                    earliest = min(earliest, state[job + AVAILABLE])
+    if blocked and stored:  # what is asked for may now be in the write buffer
+        earliest = min(earliest, now + 1)
     if came_first >= 0:
         state[START] = (came_first + 1) % jobs
     state[FEED_AT] = earliest
 
 
 @njit(cache=True)
+def _line_up(state, now):
+    """Put the jobs that have a burst to offer in the order of their turn; returns their number and
+    the tick from which on there is another."""
+    jobs, first, row = state[JOBS], state[JOBS_AT], state[START]
+    in_turn, earliest = 0, FOREVER
+    for _ in range(jobs):
+        job = first + row * JOB_WORDS
+        if state[job + LEFT]:
+            if state[job + AVAILABLE] <= now:
+                state[first + in_turn * JOB_WORDS + TURN] = row
+                in_turn += 1
+            else:
+                earliest = min(earliest, state[job + AVAILABLE])
+        row += 1
+        if row == jobs:
+            row = 0
+    return in_turn, earliest
+
+
+@njit(cache=True)
+def _accept(state, job, ch, now, row):
+    """Let a channel take the next burst of a job."""
+    accept(state, ch, state[job + NEXT], state[job + STORE], now, row)
+    state[ch + TOOK_AT] = now
+    state[job + AT] = ch
+    state[job + OFFERED] += 1
+    state[job + UNDER_WAY] += 1
+    _advance(state, job)
+    if state[job + PACE_NUM]:
+        after = state[job + OFFERED] * state[job + PACE_NUM] // state[job + PACE_DEN]
+        state[job + AVAILABLE] = state[job + RELEASE] + after
+
+
+@njit(cache=True)
 def _account_jobs(state, until):
     """Bring the jobs' ticks by cause up to a tick before which nothing has happened since."""
     since = state[JOBS_ACCOUNTED]
+    if since == until:
+        return
     state[JOBS_ACCOUNTED] = until
     for row in range(state[JOBS]):
         job = state[JOBS_AT] + row * JOB_WORDS
         if not state[job + ACTIVE]:
             continue
         ch = state[job + AT]
-        if state[job + LEFT] and _available(state, job) <= since:
+        if state[job + LEFT] and state[job + AVAILABLE] <= since:
             ch = state[job + HEAD]
         elif state[job + UNDER_WAY] == 0:
             state[job + LATENCY] += until - since
@@ -287,11 +319,13 @@ def _admit(state, entry):
     """Put a job into its row. entry: row and job columns."""
     job = state[JOBS_AT] + (entry[0] - 1) * JOB_WORDS
     owner = state[job + OWNER]
-    state[job : job + JOB_WORDS] = 0
+    for i in range(JOB_WORDS):
+        state[job + i] = 0
     state[job + OWNER], state[job + ACTIVE] = owner, 1
     state[job + RELEASE] = max(state[NOW], -(-entry[1] * state[TICKS] // state[CYCLES]))
     for i in range(2, 1 + JOB_COLUMNS):
         state[job + i] = entry[i]
+    state[job + AVAILABLE] = state[job + RELEASE]
     state[job + LEFT] = state[job + COUNT_1] * state[job + COUNT_2] * state[job + COUNT_3]
     state[job + END] = state[NOW]
     if state[job + RUN_BYTES] == 0:
@@ -302,31 +336,45 @@ def _admit(state, entry):
 
 
 @njit(cache=True)
+def _copy(source, target):
+    """Make one state the other."""
+    for i in range(len(source)):
+        target[i] = source[i]
+
+
+@njit(cache=True)
 def serve(state, ahead, log, cycle, commit, inbox, arrivals):
     """The contract of `hw_models.kernel.Kernel`; inbox: row and the columns of `dram_kernel`."""
     current = ahead if commit else state
     before = state[NOW]
+    horizon = FIRST_HORIZON
     if commit:
         row = _run(ahead, ahead[NOW])
-        ahead[ahead[JOBS_AT] + (row - 1) * JOB_WORDS + ACTIVE] = 0
+        if row:
+            ahead[ahead[JOBS_AT] + (row - 1) * JOB_WORDS + ACTIVE] = 0
+        else:
+            horizon = 2 * ahead[HORIZON]
     else:
         _run(state, cycle * state[TICKS] // state[CYCLES])
+    current[HORIZON] = horizon
     _account_jobs(current, current[NOW])
     if current[NOW] > before:
         _log_windows(current, log)
     for i in range(arrivals):
         _admit(current, inbox[i])
     if commit:
-        state[:] = ahead
+        _copy(ahead, state)
     else:
-        ahead[:] = state
+        _copy(state, ahead)
     jobs = 0
     for row in range(state[JOBS]):
         jobs += state[state[JOBS_AT] + row * JOB_WORDS + ACTIVE]
     if jobs == 0:
         return FOREVER, 0, 0, 0, 0, 0, 0, 0
-    row = _run(ahead, FOREVER)
+    row = _run(ahead, ahead[NOW] + horizon)
     _account_jobs(ahead, ahead[NOW])
+    if row == 0:
+        return -(-ahead[NOW] * ahead[CYCLES] // ahead[TICKS]), 0, 0, 0, 0, 0, 0, 0
     job = ahead[JOBS_AT] + (row - 1) * JOB_WORDS
     served = ahead[job + OFFERED]
     return (

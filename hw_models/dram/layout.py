@@ -35,7 +35,9 @@ PARITY = 41
 """Masks whose parities are the bits of the channel number, PARITIES of them."""
 FIELDS_AT = PARITY + 8
 """Shift and mask of each field of `address_map.FIELDS`."""
-RULES_AT = FIELDS_AT + 12
+HORIZON = FIELDS_AT + 12
+"""Ticks that the kernel looks ahead at a time; more as long as no newcomer arrives."""
+RULES_AT = HORIZON + 1
 MOST_RULES = 40
 RULE_WORDS = 1 + 3 * MOST_RULES
 """For each command: how many rules it starts; then scope, command held back and clocks of each."""
@@ -52,7 +54,11 @@ data so far have been moved. AT: where the channel that took the last burst begi
 """OWNER: the core. Then ticks by cause."""
 HEAD = 29
 """Where the channel of the next burst begins."""
-JOB_WORDS = 30
+AVAILABLE = 30
+"""Tick from which on the next burst is there."""
+TURN = 31
+"""Of job i: place of the job that is i-th to offer in this round of this tick."""
+JOB_WORDS = 32
 
 # A channel.
 (DUE, QUEUE, DRAIN, WRITE_MODE, TRANSFER, ROOM) = range(6)
@@ -71,9 +77,18 @@ TICKS_BUSY = 26
 (OPEN_TICKS, LATENCY_SUM, FREE, TOOK_AT) = range(38, 42)
 """OPEN_TICKS: clocks of ranks with an open row that ended. FREE: length of the list
 of free requests. TOOK_AT: tick in which a request was taken in last."""
-CHANNEL = 42
+NOT_BEFORE = 42
+"""From here on, for each list of the active-list controller (buffer, active list) and each of its
+buses: tick before which the list has no command for the bus, unless something else happens."""
+HITS = 48
+"""Of the reads and of the writes in the buffers of an active-list controller, a bit for each place
+in the list: its row is open. -1: to be found anew."""
+CHANNEL = 50
 RING = 64
-RANKS_AT = CHANNEL + RING
+FILTER = CHANNEL + RING
+"""Writes waiting in the buffer of an active-list controller, counted by hash of their address."""
+FILTER_PLACES = 64
+RANKS_AT = FILTER + FILTER_PLACES
 
 # A rank: its timers, then
 (OPEN_BANKS, OPEN_SINCE, ACT_4_AT, ACT_32_AT, ACT_4) = range(TIMERS, TIMERS + 5)

@@ -12,8 +12,11 @@ from hw_models.dram.layout import (
     BUSY_OWNER,
     DATA_UNTIL,
     END,
+    FILTER,
+    FILTER_PLACES,
     FREE,
     FREE_AT,
+    GRANULE_SHIFT,
     JOB_WORDS,
     JOBS_AT,
     LATENCY_SUM,
@@ -35,6 +38,8 @@ from hw_models.dram.layout import (
     RETURNED,
     UNDER_WAY,
     WRITE_DELAY,
+    WRITES_AT,
+    WRITES_WAITING,
 )
 
 
@@ -109,3 +114,26 @@ def find(state, ch, places, length, address, job):
         if state[at + R_ADDRESS] == address and (job < 0 or state[at + R_JOB] == job):
             return request
     return -1
+
+
+@njit(cache=True)
+def count_write(state, ch, address, change):
+    """Note that a write has come to the buffer (1) or has left it (-1)."""
+    state[_filter_place(state, ch, address)] += change
+
+
+@njit(cache=True)
+def waiting_write(state, ch, address):
+    """The write that waits in the buffer for an address, or -1.
+
+    Nearly every address that is asked for has none, and the count by hash tells so at once.
+    """
+    if state[_filter_place(state, ch, address)] == 0:
+        return -1
+    return find(state, ch, ch + state[WRITES_AT], state[ch + WRITES_WAITING], address, -1)
+
+
+@njit(cache=True)
+def _filter_place(state, ch, address):
+    granule = address >> state[GRANULE_SHIFT]
+    return ch + FILTER + ((granule ^ (granule >> 6) ^ (granule >> 12)) & (FILTER_PLACES - 1))

@@ -218,6 +218,8 @@ class LayerBlock:
         same = slot[order][1:] == slot[order][:-1]
         before, after = order[:-1][same], order[1:][same]
         self.builder.add_edges(release[before], filler[after], CREDIT)
+        for region, earlier in zip(regions, holders, strict=True):
+            region.holders = earlier  # where no tile comes, who was there before remains
         used, first = np.unique(slot, return_index=True)
         _, from_end = np.unique(slot[::-1], return_index=True)
         for i, at, last in zip(used, first, slot.size - 1 - from_end, strict=True):

@@ -82,7 +82,7 @@ BAD = [
         "cores[0].pe_array.kind",
         "magic",
         "cores[0].pe_array must have a kind that is one of 'systolic', 'spatial', "
-        "'row_stationary', not 'magic'",
+        "'row_stationary', 'borrowing', not 'magic'",
     ),
     ("cores[0].pe_array.kind", ..., "cores[0].pe_array must have a kind"),
     ("cores[0].pe_array.row", 8, "cores[0].pe_array.row is not a known key"),
@@ -155,6 +155,12 @@ BAD = [
         20,
         "dram.bandwidth_gb_per_s must be at most that of DDR4_2400 (19.277), not 20",
     ),
+    (
+        "dram.bandwidth_gb_per_s",
+        0.30000000000000004,
+        "dram.bandwidth_gb_per_s must have at most 9 digits, not 0.30000000000000004",
+    ),
+    ("clock_ghz", 1 / 3, "clock_ghz must have at most 9 digits, not 0.3333333333333333"),
     ("dram.latency_ns", 20, "dram.latency_ns must be at least that of DDR4_2400 (28.22), not 20"),
     (
         "dram.granule_bytes",

@@ -75,6 +75,21 @@ def test_tiles_of_a_double_buffered_array_follow_one_another_as_folds_do():
     assert done.run.end[array_tasks[-1]] == one_fold + (folds - 1) * max(m, rows)
 
 
+def test_slots_that_no_tile_takes_keep_those_who_were_there_before():
+    """More slots than tiles in the second layer: the third waits for the first, too (PROG-4)."""
+    network = NetworkBuilder()
+    x = network.input(8, 12, 12)
+    for k in (64, 8, 64):
+        x = network.conv(x, k)
+    workload = network.build()
+    given = {
+        name: LayerMappingSpec(tile={"k": 8, "oy": rows}, slots={"weight": 8})
+        for name, rows in (("conv0", 1), ("conv1", 12), ("conv2", 1))
+    }
+    done = simulate(workload, chip(on_chip=1 << 14, weights=1 << 13), mappings=given)
+    assert_laws(workload, done)
+
+
 def assert_laws(workload, done):
     """What holds for every run, checked from the outside."""
     program, run, result = done.lowered.program, done.run, done.result

@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -51,6 +52,15 @@ def test_a_code_below_zero_is_null(tmp_path):
     with Recorder(tmp_path / "run", WORDS, {}) as recorder:
         recorder.write("intervals", {**INTERVALS, "unit": [-1, 1]})
     assert read_table(tmp_path / "run", "intervals").column("unit").to_pylist() == [None, "b"]
+
+
+def test_stored_codes_are_never_negative(tmp_path):
+    with Recorder(tmp_path / "run", WORDS, {}) as recorder:
+        recorder.write("intervals", {**INTERVALS, "unit": [-1, 1]})
+    codes = read_table(tmp_path / "run", "intervals").column("unit").chunk(0).indices
+    # The buffer itself, as a reader sees it that doesn't know of the mask.
+    assert np.frombuffer(codes.buffers()[1], np.int32, 2).tolist() == [0, 1]
+    assert codes.is_null().to_pylist() == [True, False]
 
 
 def write_and_be_interrupted(folder):
