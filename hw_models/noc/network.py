@@ -96,7 +96,6 @@ from hw_models.noc.wiring import (
     SLOT,
     SLOTS,
     SOURCE,
-    SPECULATED,
     SPECULATIVE,
     STALL,
     STALLED,
@@ -175,11 +174,12 @@ def _leave(w, s, lane, now):
     back = now + s[link + CREDIT]
     s[lane + SLOT + slot] = back
     s[lane + HEAD] = slot + 2 if slot + 2 < 2 * w[SLOTS] else 0
+    if s[lane + COUNT] == 2 * w[SLOTS]:  # else who waits for a slot knows when it will be free
+        wake = s[link + SOURCE]
+        s[wake] = min(s[wake], back)
     s[lane + COUNT] -= 2
     if s[lane + COUNT] == 0:
         s[link + MASK] &= ~(1 << s[lane + VC])
-    wake = s[link + SOURCE]
-    s[wake] = min(s[wake], back)
 
 
 @njit(cache=True)
@@ -387,7 +387,7 @@ def _ask_output(w, s, lane, now):
     at = max(_slot_free_at(w, s, s[lane + OUT]), s[link + READ_UNTIL])
     if at > now:
         return at
-    _bid(w, s, link, out)
+    _bid(w, s, lane, out, 0)
     return now
 
 
@@ -402,18 +402,20 @@ def _speculate(w, s, lane, now):
         return False
     for wish in range(w[hop + LOW], w[hop + HIGH], w[LANE_WORDS]):
         if max(s[wish + FREE_AT], _slot_free_at(w, s, wish)) <= now:
-            s[lane + SPECULATED] = now
-            _bid(w, s, link, out)
+            _bid(w, s, lane, out, w[VCS])
             return True
     return False
 
 
 @njit(cache=True)
-def _bid(w, s, link, out):
-    """An input asks for an output, which chooses the first one from its pointer on."""
-    key = _behind(s[out + GRANT], s[link + IN_PORT], w[IN_PORTS])
+def _bid(w, s, lane, out, penalty):
+    """A lane asks for an output, which chooses the first input from its pointer on, and of its
+    lanes the first from the pointer of the input on; `penalty` puts a lane behind the others."""
+    link = s[lane + LINK]
+    key = 2 * w[VCS] * _behind(s[out + GRANT], s[link + IN_PORT], w[IN_PORTS])
+    key += _behind(s[link + TURN], s[lane + VC], w[VCS]) + penalty
     if s[out + BEST] == 0 or key < s[out + BEST_KEY]:
-        s[out + BEST], s[out + BEST_KEY] = link, key
+        s[out + BEST], s[out + BEST_KEY] = lane, key
 
 
 @njit(cache=True)
@@ -426,19 +428,19 @@ def _accept_outputs(w, s, router, now, asked):
     first, last = w[OUTPUTS] + router * w[OUT_PORTS], w[OUTPUTS] + (router + 1) * w[OUT_PORTS]
     for at in range(first, last):
         best = w[at]
-        link = s[best + BEST]
-        if link == 0:
+        lane = s[best + BEST]
+        if lane == 0:
             continue
-        s[best + BEST] = 0
+        link, s[best + BEST] = s[lane + LINK], 0
         best_key = _behind(s[link + ACCEPT], at - first, w[OUT_PORTS])
         for later in range(at + 1, last):
             rival = w[later]
-            if s[rival + BEST] == link:
+            other = s[rival + BEST]
+            if s[other + LINK] == link:
                 s[rival + BEST] = 0
                 key = _behind(s[link + ACCEPT], later - first, w[OUT_PORTS])
                 if key < best_key:
-                    best, best_key = rival, key
-        lane = _lane_for(w, s, link, best, now)
+                    best, best_key, lane = rival, key, other
         s[link + TURN] = s[lane + VC] + 1 if s[lane + VC] + 1 < w[VCS] else 0
         s[link + ACCEPT] = s[best + OUT_PORT] + 1 if s[best + OUT_PORT] + 1 < w[OUT_PORTS] else 0
         s[best + GRANT] = s[link + IN_PORT] + 1 if s[link + IN_PORT] + 1 < w[IN_PORTS] else 0
@@ -447,22 +449,6 @@ def _accept_outputs(w, s, router, now, asked):
             again = min(again, s[lane + READY])  # the link is free again
             asked -= 1
     return again if asked == 0 else now + 1
-
-
-@njit(cache=True)
-def _lane_for(w, s, link, out, now):
-    """The lane of an input that gets an output: round robin, those that speculate last."""
-    vc, hopeful = s[link + TURN], 0
-    for _ in range(w[VCS]):
-        lane = s[link + FIRST_LANE] + vc * w[LANE_WORDS]
-        vc = vc + 1 if vc + 1 < w[VCS] else 0
-        if s[lane + SPECULATED] == now:
-            if hopeful == 0 and w[s[lane + AT] + HOP_LINK] == out:
-                hopeful = lane
-        elif s[lane + COUNT] and s[lane + OUT] and s[s[lane + OUT] + LINK] == out:
-            if max(_ready_at(s, lane), _slot_free_at(w, s, s[lane + OUT])) <= now:
-                return lane
-    return hopeful
 
 
 @njit(cache=True)

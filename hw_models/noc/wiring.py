@@ -64,14 +64,14 @@ HEAD_WORDS = LINK_WORDS + 2
 """Head of the state, after a link of zeros: a port without a link is a link at rest. NEXT_END:
 earliest end of a job whose last flit is on its last wire."""
 
-(AT, READY, OUT, SPECULATED, HEAD, COUNT, FREE_AT, VC_GRANT, VC_ACCEPT, VC_BEST, VC_KEY) = range(11)
-(VACATED, LINK, VC, AS_INPUT, AS_OUTPUT, SLOT) = range(11, 17)
+(AT, READY, OUT, LINK, HEAD, COUNT, FREE_AT, VC, VC_GRANT, VC_ACCEPT, VC_BEST) = range(11)
+(VC_KEY, VACATED, AS_INPUT, AS_OUTPUT, SLOT) = range(11, 16)
 """A lane. AT: hop wanted by the packet at its front. READY: tick at which it may ask. OUT: lane
-that it got. SPECULATED: tick at which it last asked for an output without having a lane. HEAD, COUNT: the slots in use, in words. FREE_AT: from when on another
-packet may be given this lane. VC_GRANT, VC_ACCEPT: round-robin pointers; VC_BEST, VC_KEY: an
-allocation under way. VACATED: tick after the last packet. LINK, VC, AS_INPUT, AS_OUTPUT never
-change: its link, its number on it, and in the allocation of lanes. From SLOT on two words a slot:
-since when (in use) or from when on (free) it is so, and the burst."""
+that it got. HEAD, COUNT: the slots in use, in words. FREE_AT: from when on another packet may be
+given this lane. VC_GRANT, VC_ACCEPT: round-robin pointers; VC_BEST, VC_KEY: an allocation under
+way. VACATED: tick after the last packet. LINK, VC, AS_INPUT, AS_OUTPUT never change: its link, its
+number on it, and in the allocation of lanes. From SLOT on two words a slot: since when (in use) or
+from when on (free) it is so, and the burst."""
 
 TAIL_BIT, HEAD_BIT, LENGTH_AT, HOP_AT, JOB_AT = 0, 1, 2, 12, 36
 MOST_HOPS = 1 << (JOB_AT - HOP_AT)
@@ -151,7 +151,6 @@ def new_state(w: Int64s, topology: Topology, router: RouterSpec, owners: Sequenc
             np.flatnonzero(ports > 0) % width
         )
     lanes = s[w[LANES_AT] :].reshape(-1, w[LANE_WORDS])
-    lanes[:, SPECULATED] = -1
     lanes[:, LINK] = np.repeat(at, w[VCS])
     lanes[:, VC] = np.arange(len(lanes)) % w[VCS]
     lanes[:, AS_INPUT] = np.repeat(links[:, IN_PORT], w[VCS]) * w[VCS] + lanes[:, VC]

@@ -10,6 +10,7 @@ BENCHMARKS = {
     "borrowing": "multiplier slots a second of the sparse schedulers",
     "dram": "bursts a second of the DRAM kernel, sequential and random",
     "engine": "share of a bare SimPy loop's speed that whole networks keep",
+    "noc": "flit hops a second of the network kernel",
     "npu": "CPU time of whole networks on ONNXim's chips",
     "port": "contended transfers a second of the kernel server",
     "replay": "tasks a second that replay times anew",
