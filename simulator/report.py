@@ -105,9 +105,10 @@ def cause_table(result: RunResult) -> Table:
 
 def total_lines(result: RunResult) -> list[str]:
     """Totals in words."""
-    components: Counter[str] = Counter()
+    components: dict[str, float] = {}
     for name, pj in result.energy_by_component_pj.items():
-        components[name.rpartition(".")[2]] += pj  # the cores together
+        kind = name.rpartition(".")[2]  # the cores together
+        components[kind] = components.get(kind, 0.0) + pj
     energy = ", ".join(f"{name} {pj / 1e6:,.0f}" for name, pj in components.items() if pj)
     chosen = Counter(layer.configuration for layer in result.layers if layer.configuration)
     configurations = ", ".join(f"{name} for {n} layers" for name, n in chosen.items())
