@@ -125,7 +125,9 @@ def _per_layer(
         macs = _executed(total(tasks["macs"][mine], layer_of[mine]), core, workload)
         yield f"{core.name}.pe_array", "mac", macs
         yield f"{core.name}.pe_store", f"{core.spec.name}.pe_store", macs
-    operations = np.array([_vector_operations(layer) for layer in workload.layers], dtype=np.int64)
+    operations = np.array(
+        [vector_operations_of(layer) for layer in workload.layers], dtype=np.int64
+    )
     yield "vector_unit", "vector_operation", operations
     yield from _buffer_bytes(program, plan, total)
     moved = tasks["bytes"] > 0
@@ -178,7 +180,7 @@ def _buffer_bytes(
                 yield buffer.name, f"{core.spec.name}.{buffer.spec.name}.{access}_byte", counts
 
 
-def _vector_operations(layer: Layer) -> int:
+def vector_operations_of(layer: Layer) -> int:
     """Operations of the vector unit for a layer, those on the outputs of a MAC layer included."""
     after = layer.output_elements * post_op_passes(layer.post_ops)
     if layer.is_mac:

@@ -74,7 +74,7 @@ def find_mapping(
     """
     moved = tuple(stream for stream in streams if not stream.resident)
     tilings = _fitting(part, core, plan, moved, capacity, given)
-    orders = _orders(given)
+    orders = orders_of(given)
     slots = np.zeros(len(moved), dtype=np.int64)
     problem = Problem(
         tilings.counts,
@@ -89,7 +89,7 @@ def find_mapping(
         np.array([_given_slots(given, s) for s in moved], dtype=np.int64),
         np.array([capacity.get(b, 0) for b in range(len(plan.buffers))], dtype=np.int64),
         orders,
-        _rates(core, plan),
+        rates_of(core, plan),
     )
     index, order, cycles, dram_bytes, energy_pj = search(problem, OBJECTIVES[objective], slots)
     tile = dict(zip(TILED_LOOPS, tilings.tiles[index].tolist(), strict=True))
@@ -101,8 +101,8 @@ def find_mapping(
 def least_bytes(part: Part, core: CorePlan, streams: tuple[Stream, ...], buffer: int) -> int:
     """Bytes that a part's smallest tiles take in a buffer, with the fewest slots."""
     spatial = pe_array(core.spec.pe_array).spatial_loops if part.layer.is_mac else {}
-    tilings = _tilings(part, streams, tile_candidates(part, spatial, thorough=False))
-    need = _needs(tilings, streams, None)
+    tilings = tilings_of(part, streams, tile_candidates(part, spatial, thorough=False))
+    need = needs_of(tilings, streams, None)
     return int(need[buffer].min()) if buffer in need else 0
 
 
@@ -122,8 +122,8 @@ def _fitting(
             whole = dict(zip(TILED_LOOPS, part.extent, strict=True)) | given.tile
             wanted = [whole[loop] for loop in TILED_LOOPS]
             tiles = np.minimum([wanted], [part.extent]).astype(np.int64)
-        tilings = _tilings(part, streams, tiles, plan.chip.dram.access_bytes)
-        need = _needs(tilings, streams, given)
+        tilings = tilings_of(part, streams, tiles, plan.chip.dram.access_bytes)
+        need = needs_of(tilings, streams, given)
         fits = np.ones(len(tiles), dtype=bool)
         for buffer, needed in need.items():
             fits &= needed <= capacity[buffer]
@@ -131,10 +131,10 @@ def _fitting(
             steps = tilings.counts.prod(axis=1)
             few = fits & (steps <= max(MAX_STEPS, int(steps[fits].min())))
             return tilings.select(few)
-    raise InputError(f"layer {part.layer.name}: {_shortage(plan, need, capacity)}")
+    raise InputError(f"layer {part.layer.name}: {shortage_of(plan, need, capacity)}")
 
 
-def _shortage(plan: Floorplan, need: dict[int, Int64s], capacity: MappingOf[int, int]) -> str:
+def shortage_of(plan: Floorplan, need: dict[int, Int64s], capacity: MappingOf[int, int]) -> str:
     """Which buffer even the best tiling overflows, and by how much."""
     over = {buffer: needed - capacity[buffer] for buffer, needed in need.items()}
     worst = np.maximum.reduce(list(over.values()))
@@ -146,9 +146,10 @@ def _shortage(plan: Floorplan, need: dict[int, Int64s], capacity: MappingOf[int,
     )
 
 
-def _tilings(
+def tilings_of(
     part: Part, streams: tuple[Stream, ...], tiles: Int64s, granule_bytes: int = 1
 ) -> Tilings:
+    """Candidate tiles of a part as tilings. granule_bytes: what DRAM moves at least."""
     layer, sizes = part.layer, np.array(part.extent, dtype=np.int64)
     largest, summed = {}, {}
     for axis, loop in (("y", 4), ("x", 5)):
@@ -170,7 +171,7 @@ def _tilings(
     return Tilings(tiles, -(-sizes // tiles), room, whole, burst)
 
 
-def _needs(
+def needs_of(
     tilings: Tilings, streams: tuple[Stream, ...], given: LayerMappingSpec | None
 ) -> dict[int, Int64s]:
     """Bytes that each buffer needs at least, per tiling."""
@@ -197,13 +198,13 @@ def _whole_part_costs(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cycles on the array, cycles on the vector unit, and pJ of the ports, float64 (n,) each."""
     layer = part.layer
-    owner, shapes, times = _distinct_tiles(part, tilings)
+    owner, shapes, times = distinct_tiles(part, tilings)
     rows, columns = (
         Window.of(layer, "y").extent(shapes[:, 4]),
         Window.of(layer, "x").extent(shapes[:, 5]),
     )
     costs = tile_costs(layer, core, plan.chip.precision, streams, shapes, rows, columns)
-    cycles = np.maximum(costs.cycles - costs.overlap_cycles, _port_cycles(core, costs))
+    cycles = np.maximum(costs.cycles - costs.overlap_cycles, port_cycles(core, costs))
     n = len(tilings.tiles)
     on_array = np.bincount(owner, times * cycles, minlength=n)
     on_vector = np.bincount(owner, times * costs.post_cycles, minlength=n)
@@ -211,7 +212,7 @@ def _whole_part_costs(
     return on_array, on_vector, np.bincount(owner, times * moved, minlength=n)
 
 
-def _distinct_tiles(part: Part, tilings: Tilings) -> tuple[Int64s, Int64s, Int64s]:
+def distinct_tiles(part: Part, tilings: Tilings) -> tuple[Int64s, Int64s, Int64s]:
     """The different tile shapes of every tiling: owner (m,), shapes (m, 6), times (m,).
 
     Along each loop there are full tiles and perhaps one smaller at the edge, so a tiling has at
@@ -233,7 +234,7 @@ def _distinct_tiles(part: Part, tilings: Tilings) -> tuple[Int64s, Int64s, Int64
     return np.concatenate(owners), np.concatenate(shapes), np.concatenate(times)
 
 
-def _port_cycles(core: CorePlan, costs: TileCosts) -> Int64s:
+def port_cycles(core: CorePlan, costs: TileCosts) -> Int64s:
     """Cycles that the busiest port needs for the operands of each tile."""
     needed: dict[tuple[int, bool], Int64s] = {}
     for (index, direction), moved in costs.port_bytes.items():
@@ -255,7 +256,7 @@ def _port_energy(plan: Floorplan, core: CorePlan, costs: TileCosts) -> Float64s:
     return energy
 
 
-def _orders(given: LayerMappingSpec | None) -> Int64s:
+def orders_of(given: LayerMappingSpec | None) -> Int64s:
     """Loop orders to try: groups outermost, then every order of k, c and the output positions."""
     if given is not None:
         names = given.order or TILED_LOOPS
@@ -265,7 +266,8 @@ def _orders(given: LayerMappingSpec | None) -> Int64s:
     return np.array([[TILED_LOOPS.index(loop) for loop in order] for order in orders])
 
 
-def _rates(core: CorePlan, plan: Floorplan) -> np.ndarray:
+def rates_of(core: CorePlan, plan: Floorplan) -> np.ndarray:
+    """Rates, latency, transfers under way and energy of a core's way to DRAM, for `search`."""
     chip = plan.chip
     latency = plan.noc_ports[core.index].request_cycles + chip.cycles_ceil(
         chip.dram.access_latency_ns

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from simulator.commands import replay as replay_command
 from simulator.run import simulate
+from simulator.sparsity.densities import with_sparsity
 from simulator.workload.source import load_network
 from tests.simulator.networks import chip
 from tests.traces.test_importers import EDGES, TASKS
@@ -111,6 +112,14 @@ def test_replay_says_how_exact_it_is_and_checks_itself(contention, folder):
 def test_unchanged_a_check_simulates_the_recorded_run(folder):
     found = json.loads(tilesim("replay", folder, "--check", "--json"))
     assert found["simulated_end_cycles"] == found["end_cycles"] == end_cycles(folder)
+
+
+def test_a_run_with_sparsity_is_simulated_with_it(tmp_path):
+    workload = with_sparsity(load_network("squeezenet1_1"), "0.5:0.3").slice(8, 9)
+    inputs = {"source": "squeezenet1_1", "layers": "8:9", "sparsity": "0.5:0.3"}
+    simulate(workload, chip(on_chip=32768, weights=8192), out=tmp_path / "run", inputs=inputs)
+    found = json.loads(tilesim("replay", tmp_path / "run", "--check", "--json"))
+    assert found["simulated_end_cycles"] == end_cycles(tmp_path / "run")
 
 
 def test_more_slots_are_lowered_and_simulated_anew(folder):

@@ -14,7 +14,9 @@ BENCHMARKS = {
     "npu": "CPU time of whole networks on ONNXim's chips",
     "port": "contended transfers a second of the kernel server",
     "replay": "tasks a second that replay times anew",
+    "replay_exact": "unchanged replay of every zoo network on three presets",
     "scalesim": "speed against SCALE-Sim v3 on the same layers, array and dataflow",
+    "trace_scale": "memory and time of a trace of 50 million intervals",
     "zoo": "every network of the zoo on every preset, laws checked",
 }
 """Name -> what it measures; each is a module of this package with `main() -> str`."""

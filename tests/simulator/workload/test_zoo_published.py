@@ -14,19 +14,19 @@ import pytest
 
 from simulator.workload.zoo import NETWORKS, network
 
-REFERENCES = Path(__file__).parents[3] / "validation" / "references"
+ROOT = Path(__file__).parents[3]
 TOLERANCE = 0.01
 
 
-def rows(name):
-    with (REFERENCES / name).open() as file:
+def rows(path):
+    with (ROOT / path).open() as file:
         return list(csv.DictReader(line for line in file if not line.startswith("#")))
 
 
 TORCHVISION = {
-    row["name"].lower(): row for row in rows("accuracy.csv") if row["name"].lower() in NETWORKS
+    row["name"].lower(): row for row in rows("simulator/explore/accuracy.csv") if row["name"].lower() in NETWORKS
 }
-OTHERS = rows("networks.csv")
+OTHERS = rows("validation/references/networks.csv")
 
 
 def test_every_network_of_the_zoo_has_a_published_figure():
