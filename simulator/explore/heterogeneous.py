@@ -125,7 +125,8 @@ def describe_choice(table: MetricTable, most: int = 3) -> list[str]:
     for number in range(1, min(most, len(table.configurations)) + 1):
         choice = choose_cores(table, number)
         types = "; ".join(
-            f"({table.describe(core)}) for {_names(table, choice, core)}" for core in choice.chosen
+            f"({table.describe(core)}) for {_names(table, choice, core) or 'no network'}"
+            for core in choice.chosen
         )
         if number == 1:
             lines.append(

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from traces.plots.bins import joined
+from traces.plots.rows import Rows, rows_of
 from traces.plots.theme import (
     CAUSE_STYLES,
     INK,
@@ -51,17 +52,18 @@ class Lanes:
 def draw(view: RunView, width_px: int, path: Path | None = None) -> str:
     """The timeline as SVG. path: marked under the lanes of the units that it runs through."""
     narrow = is_narrow(width_px)
-    lanes = _lanes(len(view.units), names_above=narrow)
-    margins = Margins(4 if narrow else 150, 18, 4, 24)
+    rows = rows_of(view.units)
+    lanes = _lanes(len(rows.names), names_above=narrow)
+    margins = Margins(4 if narrow else 176, 18, 4, 24)
     figure, axes = new_axes(width_px, lanes.total + margins.top + margins.bottom, margins)
     time_axis(axes, view)
     axes.set_ylim(lanes.total, 0)
     axes.set_yticks([])
     _draw_layers(axes, view)
-    _draw_names(axes, view, lanes, narrow)
-    _draw_causes(axes, view, lanes, NARROW_BINS if narrow else WIDE_BINS)
+    _draw_names(axes, rows, lanes, narrow)
+    _draw_causes(axes, view, rows, lanes, NARROW_BINS if narrow else WIDE_BINS)
     if path is not None:
-        _draw_path(axes, view, lanes, path)
+        _draw_path(axes, view, rows, lanes, path)
     return to_svg(figure, f"timeline-{width_px}", "Timeline of every unit, coloured by cause")
 
 
@@ -97,8 +99,8 @@ def _short_name(name: str, room: int) -> str:
     return next((tail for tail in tails if len(tail) <= room), "")
 
 
-def _draw_names(axes: Axes, view: RunView, lanes: Lanes, narrow: bool) -> None:
-    for name, top in zip(view.units, lanes.top, strict=True):
+def _draw_names(axes: Axes, rows: Rows, lanes: Lanes, narrow: bool) -> None:
+    for name, top in zip(rows.names, lanes.top, strict=True):
         if narrow:
             write_text(axes, name, (0, top - 7))
         else:
@@ -108,11 +110,11 @@ def _draw_names(axes: Axes, view: RunView, lanes: Lanes, narrow: bool) -> None:
     axes.hlines(bottoms, 0, axes.get_xlim()[1], colors=RULE, linewidth=0.6)
 
 
-def _draw_causes(axes: Axes, view: RunView, lanes: Lanes, bins: int) -> None:
+def _draw_causes(axes: Axes, view: RunView, rows: Rows, lanes: Lanes, bins: int) -> None:
     """One path a cause, for all lanes: equal neighbours are one rectangle."""
     cycles, _ = time_scale(view)
     amounts, bounds = joined(view.timeline, view.bin_ends, bins)
-    length = np.diff(bounds)
+    amounts, length = rows.mean(amounts), np.diff(bounds)
     # Whole quarters of a pixel: what can't be told apart becomes equal and is drawn at once.
     step = 4 * lanes.height
     tops = np.round(np.cumsum(amounts, axis=1) / length * step) / step
@@ -141,12 +143,12 @@ def _runs(base: Floats, top: Floats) -> tuple[NDArray[np.int64], ...]:
     return row[seen], first[seen], last[seen]
 
 
-def _draw_path(axes: Axes, view: RunView, lanes: Lanes, path: Path) -> None:
+def _draw_path(axes: Axes, view: RunView, rows: Rows, lanes: Lanes, path: Path) -> None:
     """A line of ink right under the lane that holds the path."""
     cycles, _ = time_scale(view)
     known = path["unit"] >= 0
     unit, start, end = (path[name][known] for name in ("unit", "start", "end"))
-    below = lanes.top[unit] + lanes.height
+    below = lanes.top[rows.of_unit[unit]] + lanes.height
     least = axes.get_xlim()[1] / axes.bbox.width  # a stretch shorter than a pixel stays visible
     right = np.maximum(end / cycles, start / cycles + least)
     fill_rectangles(axes, start / cycles, right, below + 1, below + 3, INK)

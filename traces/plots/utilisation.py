@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
+from traces.plots.rows import rows_of
 from traces.plots.theme import (
     INK,
     LEVEL,
@@ -28,15 +29,16 @@ def draw(view: RunView, width_px: int) -> str:
     narrow = is_narrow(width_px)
     pitch = ROW_PX + (15 if narrow else GAP_PX)
     names = [layer.name for layer in view.layers]
-    margins = Margins(4 if narrow else 150, 18, 2, 20 + 5.6 * min(18, max(map(len, names))))
-    height = pitch * len(view.units) + margins.top + margins.bottom
+    margins = Margins(4 if narrow else 176, 18, 2, 20 + 5.6 * min(18, max(map(len, names))))
+    rows = rows_of(view.units)
+    height = pitch * len(rows.names) + margins.top + margins.bottom
     figure, axes = new_axes(width_px, height, margins)
     axes.set_xlim(0, len(names))
-    axes.set_ylim(pitch * len(view.units), 0)
+    axes.set_ylim(pitch * len(rows.names), 0)
     axes.spines["bottom"].set_visible(False)
     axes.set_yticks([])
-    _draw_cells(axes, busy_shares(view), pitch)
-    for row, unit in enumerate(view.units):
+    _draw_cells(axes, rows.mean(busy_shares(view)), pitch)
+    for row, unit in enumerate(rows.names):
         floor = pitch * (row + 1)
         if narrow:
             write_text(axes, unit, (0, floor - ROW_PX - 7))

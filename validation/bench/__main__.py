@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 BENCHMARKS = {
+    "analytical": "how far each analytical model is from the simulation",
     "borrowing": "multiplier slots a second of the sparse schedulers",
     "dram": "bursts a second of the DRAM kernel, sequential and random",
     "engine": "share of a bare SimPy loop's speed that whole networks keep",

@@ -12,9 +12,14 @@ import typer
 from rich.console import Console
 from rich.progress import Progress as ProgressBar
 from rich.table import Table
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from hw_models.yaml_file import InputError
 from validation.result import ValidationResult, check_out_path
+
+STUDIES = "tilesim.studies"
+"""Entry-point group: name -> command of its own, for what is compared without a reference file."""
 
 GROUP = "tilesim.validations"
 """Entry-point group: name of a validator -> function (reference, progress) -> ValidationResult."""
@@ -150,3 +155,34 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     return f"{value:.6f}" if isinstance(value, float) else str(value)
+
+
+def studies() -> dict[str, EntryPoint]:
+    """The studies that are installed, by name."""
+    return {point.name: point for point in entry_points(group=STUDIES)}
+
+
+class _Validate(TyperGroup):
+    """`validate NAME ...`: a study has options of its own, all else is a reference file's."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that the first word names, and the words left for it."""
+        if args and args[0] in studies():
+            study = typer.Typer(add_completion=False)
+            study.command()(studies()[args[0]].load())
+            return args[0], get_command(study), args[1:]
+        return super().resolve_command(ctx, ["reference", *args])
+
+
+app = typer.Typer(cls=_Validate, add_completion=False, no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback()
+def describe() -> None:
+    """Recompute a reference file and judge the difference; or `validate analytical --network ...`.
+
+    NAME REFERENCE.csv [--out FILE] [--json]; `validate reference --help` has the options.
+    """
+
+
+app.command("reference", hidden=True)(command)

@@ -24,7 +24,9 @@ def rows(path):
 
 
 TORCHVISION = {
-    row["name"].lower(): row for row in rows("simulator/explore/accuracy.csv") if row["name"].lower() in NETWORKS
+    row["name"].lower(): row
+    for row in rows("simulator/explore/accuracy.csv")
+    if row["name"].lower() in NETWORKS
 }
 OTHERS = rows("validation/references/networks.csv")
 
