@@ -16,6 +16,7 @@ from traces.plots import (
     utilisation,
 )
 from traces.plots.bins import even_bins
+from traces.plots.rows import NAMES_PX
 from traces.plots.theme import (
     CAUSE_STYLES,
     DARK,
@@ -76,7 +77,7 @@ def test_a_colour_fills_as_much_of_the_timeline_as_its_cause_of_the_cycles(view)
     svg = timeline.draw(view, WIDE_PX)
     lane = timeline.MOST_LANE_PX
     all_of_a_lane = area_of_lanes(svg) / len(UNITS)
-    assert all_of_a_lane / lane == pytest.approx(WIDE_PX - 150 - 18)
+    assert all_of_a_lane / lane == pytest.approx(WIDE_PX - NAMES_PX - 18)
     for cause, cycles in (("busy/compute", 60), ("busy/fill", 10), ("stall/dependency", 70)):
         assert area(svg, cause) == pytest.approx(all_of_a_lane * cycles / END, rel=0.01)
 
@@ -118,7 +119,7 @@ def test_a_critical_path_is_marked_under_the_lanes_it_runs_through(view):
     svg = timeline.draw(view, WIDE_PX, path)
     marks = re.findall(r'<path d="([^"]*)"[^>]*fill: var\(--ink,', svg)
     (first, second) = RECTANGLE.findall(marks[0])
-    per_cycle = (WIDE_PX - 150 - 18) / END
+    per_cycle = (WIDE_PX - NAMES_PX - 18) / END
     assert float(first[2]) == pytest.approx(20 * per_cycle, abs=0.02)
     assert float(second[2]) == pytest.approx(30 * per_cycle, abs=0.02)
     assert float(first[1]) > float(second[1])  # the second unit's lane is below the first's

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 MOST_ALIKE = 16
 """Units of a kind (banks of a buffer, links of a network) that get a row each."""
 
+NAMES_PX = 176
+"""Room for the names of rows beside a wide picture."""
+
 NUMBER = re.compile(r"\d+$")
 
 

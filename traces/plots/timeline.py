@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from traces.plots.bins import joined
-from traces.plots.rows import Rows, rows_of
+from traces.plots.rows import NAMES_PX, Rows, rows_of
 from traces.plots.theme import (
     CAUSE_STYLES,
     INK,
@@ -54,7 +54,7 @@ def draw(view: RunView, width_px: int, path: Path | None = None) -> str:
     narrow = is_narrow(width_px)
     rows = rows_of(view.units)
     lanes = _lanes(len(rows.names), names_above=narrow)
-    margins = Margins(4 if narrow else 176, 18, 4, 24)
+    margins = Margins(4 if narrow else NAMES_PX, 18, 4, 24)
     figure, axes = new_axes(width_px, lanes.total + margins.top + margins.bottom, margins)
     time_axis(axes, view)
     axes.set_ylim(lanes.total, 0)

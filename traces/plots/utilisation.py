@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from traces.plots.rows import rows_of
+from traces.plots.rows import NAMES_PX, rows_of
 from traces.plots.theme import (
     INK,
     LEVEL,
@@ -29,7 +29,7 @@ def draw(view: RunView, width_px: int) -> str:
     narrow = is_narrow(width_px)
     pitch = ROW_PX + (15 if narrow else GAP_PX)
     names = [layer.name for layer in view.layers]
-    margins = Margins(4 if narrow else 176, 18, 2, 20 + 5.6 * min(18, max(map(len, names))))
+    margins = Margins(4 if narrow else NAMES_PX, 18, 2, 20 + 5.6 * min(18, max(map(len, names))))
     rows = rows_of(view.units)
     height = pitch * len(rows.names) + margins.top + margins.bottom
     figure, axes = new_axes(width_px, height, margins)
