@@ -108,8 +108,10 @@ class KernelServer:
 
     def _write_windows(self) -> None:
         windows = self._log[1 : 1 + self._log[0, 0]]
+        windows = windows[np.argsort(windows[:, 0], kind="stable")]
+        bounds = np.searchsorted(windows[:, 0], np.arange(len(self.units) + 1)).tolist()
         for unit, ledger_unit in enumerate(self.units):
-            mine = windows[windows[:, 0] == unit]
+            mine = windows[bounds[unit] : bounds[unit + 1]]
             if len(mine):
                 first = self._first_ticks[unit]
                 ends, ticks = joined_windows(mine[:, 1], mine[:, 2:], self.kernel.window_ticks)
