@@ -82,6 +82,7 @@ def summarise(
     plan = lowered.plan
     layers = _layer_results(lowered, workload, run, counters)
     energy = sum(counter.energy_pj for counter in counters)
+    executed = sum(counter.count for counter in counters if counter.action == "mac")
     seconds = run.cycles / (plan.chip.clock_ghz * 1e9)
     return RunResult(
         network=workload.name,
@@ -89,7 +90,7 @@ def summarise(
         cycles=run.cycles,
         milliseconds=seconds * 1e3,
         macs=workload.macs,
-        utilisation=_executed(lowered, workload) / (plan.peak_macs * run.cycles or 1),
+        utilisation=executed / (plan.peak_macs * run.cycles or 1),
         tops=OPERATIONS_PER_MAC * workload.macs / seconds / 1e12 if run.cycles else 0.0,
         tops_per_w=OPERATIONS_PER_MAC * workload.macs / energy if energy else 0.0,
         energy_pj=energy,
@@ -179,15 +180,6 @@ def _home_unit(lowered: Lowered, run: EngineRun, index: int, is_mac: bool) -> in
     units = [core.pe_array if is_mac else core.vector_unit for core in cores]
     mine = (tasks["layer"] == index) & np.isin(tasks["unit"], units)
     return int(tasks["unit"][mine][run.end[mine].argmax()])
-
-
-def _executed(lowered: Lowered, workload: Workload) -> float:
-    """Multiply-accumulates that are not skipped."""
-    specs = {core.index: core.spec for core in lowered.plan.cores}
-    return sum(
-        layer.macs * float(min(layer_array(specs[s.core], layer).executed_share for s in shares))
-        for layer, shares in zip(workload.layers, lowered.allocation, strict=True)
-    )
 
 
 def _configuration(lowered: Lowered, layer: Layer, home: int) -> str:

@@ -1,8 +1,8 @@
 """The trace on disk: which files a run folder holds, their columns, and the closed list of causes.
 
 A folder holds `manifest.json` and six Arrow IPC streams: tasks, edges, jobs, spent, intervals and
-counters. The
-streaming format is used because it has no footer: what a run wrote before it died stays readable.
+counters. The streaming format is used because it has no footer: what a run wrote before it died
+stays readable.
 """
 
 from __future__ import annotations

@@ -34,9 +34,8 @@ def command(
     # Numba takes a second to import; a wrong option should not wait for it.
     from simulator.explore.explore import explore
     from simulator.explore.insights import insights
-    from simulator.explore.report import plot_explored, print_explored
+    from simulator.explore.report import plot_explored, print_explored, tell_insights
     from simulator.explore.study import load_study
-    from simulator.run import write_text
 
     spec = load_study(study)
     with progress_bar() as bar:
@@ -51,11 +50,8 @@ def command(
         )
     console = Console()
     print_explored(found, console)
-    lines = insights(spec, found.screened)
-    for line in lines:
-        console.print(f"- {line}", highlight=False, markup=False)
+    tell_insights(insights(spec, found.screened), console, out)
     if out is not None:
-        write_text(out / "insights.md", "".join(f"- {line}\n" for line in lines))
         plot_explored(found, out / "pareto.png")
         typer.echo(f"points.parquet, insights.md and pareto.png are in {out}")
 

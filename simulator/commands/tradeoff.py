@@ -31,10 +31,9 @@ def command(
 ) -> None:
     """Compare networks and architectures in energy, latency, area and accuracy."""
     from simulator.explore.explore import explore
-    from simulator.explore.report import print_explored
+    from simulator.explore.report import print_explored, tell_insights
     from simulator.explore.tradeoff import tradeoff_lines, tradeoff_study
     from simulator.explore.tradeoff_plots import plot_fronts, plot_pairs
-    from simulator.run import write_text
 
     study = tradeoff_study(networks or (), [chip for chip in chips.split(",") if chip])
     with progress_bar() as bar:
@@ -47,11 +46,8 @@ def command(
         found = explore(study, out=out, resume=resume, workers=workers, told=told)
     console = Console()
     print_explored(found, console)
-    lines = tradeoff_lines(study, found.rows)
-    for line in lines:
-        console.print(f"- {line}", highlight=False, markup=False)
+    tell_insights(tradeoff_lines(study, found.rows), console, out)
     if out is not None:
-        write_text(out / "insights.md", "".join(f"- {line}\n" for line in lines))
         plot_fronts(study, found.rows, "energy_mj", out / "accuracy_energy.png")
         plot_fronts(study, found.rows, "latency_ms", out / "accuracy_latency.png")
         plot_pairs(study, found.rows, out / "pairs.png")

@@ -12,6 +12,7 @@ from rich.table import Table
 from simulator.explore.evaluate import DONE, FAILED, INFEASIBLE, Row
 from simulator.explore.explore import Explored
 from simulator.explore.study import NETWORK, Study
+from simulator.run import write_text
 from traces.plots.theme import INK, LEVEL, MUTED, RULE
 
 if TYPE_CHECKING:
@@ -29,6 +30,14 @@ AXES = {
 MOST_PANELS = 12
 FRONT_COLOUR, ANALYTICAL_COLOUR = "#d75e17", "#a9bccb"
 MOST_LINES = 40
+
+
+def tell_insights(lines: Sequence[str], console: Console, out: Path | None) -> None:
+    """Print the sentences of a study, and write them to its folder."""
+    for line in lines:
+        console.print(f"- {line}", highlight=False, markup=False)
+    if out is not None:
+        write_text(out / "insights.md", "".join(f"- {line}\n" for line in lines))
 
 
 def print_explored(explored: Explored, console: Console) -> None:

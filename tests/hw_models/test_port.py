@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hw_models.clock import CycleEnvironment
 from hw_models.port import PlainJob, PortCauses, port_kernel, port_plain
 from hw_models.server import KernelServer
+from tests.hw_models.kernel_runs import run_kernel
 from traces.ledger import Ledger
 
 CAUSES = PortCauses(
@@ -20,27 +21,12 @@ END = 50_000
 
 def run_server(jobs, owners, rate=Fraction(1), *, reverse=False):
     """What the server says of each job, and its ledger."""
-    env, ledger = CycleEnvironment(), Ledger(["port"])
-    server = KernelServer(env, "port", port_kernel(owners, rate, CAUSES), ledger, [0])
-    results = {}
-
-    def done(task, ticks):
-        results[task] = (env.now, *ticks)
-
-    for row in range(1, 1 + len(owners)):
-        server.connect(row, done)
-
-    def client(task, job):
-        yield env.timeout(job.arrival)
-        server.submit(job.row, task, (job.release, job.beats, job.pace_num, job.pace_den))
-
-    numbered = list(enumerate(jobs))
-    for task, job in numbered[::-1] if reverse else numbered:
-        env.process(client(task, job))
-    env.run(until=END)
-    server.finish()
-    ledger.finish(END)
-    return results, ledger
+    submissions = [
+        (job.arrival, job.row, (job.release, job.beats, job.pace_num, job.pace_den)) for job in jobs
+    ]
+    return run_kernel(
+        port_kernel(owners, rate, CAUSES), ["port"], submissions, END, reverse=reverse
+    )
 
 
 job_shapes = st.tuples(

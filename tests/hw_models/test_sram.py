@@ -3,38 +3,19 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hw_models.clock import CycleEnvironment
-from hw_models.server import KernelServer
 from hw_models.sram import PlainTrain, sram_kernel, sram_plain
-from traces.ledger import Ledger
+from tests.hw_models.kernel_runs import run_kernel
 
 END = 40_000
 
 
 def run_server(jobs, banks, ports, classes, *, reverse=False):
     """What the server says of each job, and the busy cycles of each bank in the ledger."""
-    env, ledger = CycleEnvironment(), Ledger([f"bank{i}" for i in range(banks)])
-    server = KernelServer(env, "sram", sram_kernel(banks, ports, classes), ledger, range(banks))
-    results = {}
-
-    def done(task, ticks):
-        results[task] = (env.now, *ticks)
-
-    for row in range(1, 1 + len(classes)):
-        server.connect(row, done)
-
-    def client(task, job):
-        yield env.timeout(job.arrival)
-        server.submit(job.row, task, job[2:])
-
-    numbered = list(enumerate(jobs))
-    for task, job in numbered[::-1] if reverse else numbered:
-        env.process(client(task, job))
-    env.run(until=END)
-    server.finish()
-    ledger.finish(END)
-    busy = [ledger.unit_cycles(f"bank{i}").get("busy/transfer", 0) for i in range(banks)]
-    return results, busy
+    names = [f"bank{i}" for i in range(banks)]
+    submissions = [(job.arrival, job.row, job[2:]) for job in jobs]
+    kernel = sram_kernel(banks, ports, classes)
+    results, ledger = run_kernel(kernel, names, submissions, END, reverse=reverse)
+    return results, [ledger.unit_cycles(name).get("busy/transfer", 0) for name in names]
 
 
 shapes = st.tuples(

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hw_models.clock import CycleEnvironment
 from hw_models.dram.channel import TICK_CAUSES
 from hw_models.dram.kernel import WINDOW_CAUSES, dram_kernel
 from hw_models.dram.plain import PlainTransfer, stream_plain, transfers_plain
@@ -16,8 +15,7 @@ from hw_models.dram.plain_channel import CAUSES
 from hw_models.dram.standard import load_standard
 from hw_models.dram.stream import run_stream
 from hw_models.dram.system import CONTROLLERS, PAGE_POLICIES, DramSystem
-from hw_models.server import KernelServer
-from traces.ledger import Ledger
+from tests.hw_models.kernel_runs import run_kernel
 
 END = 5_000
 
@@ -90,27 +88,9 @@ def test_a_stream_takes_as_long_as_in_the_plain_loop(name, data):
 def run_server(system, transfers, owners, cycles_per_tick, *, reverse=False):
     """What the server says of each transfer, and the cycles of each channel by cause."""
     names = [f"channel{i}" for i in range(system.channels)]
-    env, ledger = CycleEnvironment(), Ledger(names)
     kernel = dram_kernel(system, owners, cycles_per_tick)
-    server = KernelServer(env, "dram", kernel, ledger, range(system.channels))
-    results = {}
-
-    def done(task, ticks):
-        results[task] = (env.now, *ticks)
-
-    for row in range(1, 1 + len(owners)):
-        server.connect(row, done)
-
-    def client(task, transfer):
-        yield env.timeout(transfer.arrival)
-        server.submit(transfer.row, task, transfer[2:])
-
-    numbered = list(enumerate(transfers))
-    for task, transfer in numbered[::-1] if reverse else numbered:
-        env.process(client(task, transfer))
-    env.run(until=END)
-    server.finish()
-    ledger.finish(END)
+    submissions = [(transfer.arrival, transfer.row, transfer[2:]) for transfer in transfers]
+    results, ledger = run_kernel(kernel, names, submissions, END, reverse=reverse)
     return results, [ledger.unit_cycles(name) for name in names]
 
 

@@ -6,13 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hw_models.clock import CycleEnvironment
 from hw_models.noc.fabrics import topology_of
 from hw_models.noc.kernel import noc_kernel
 from hw_models.noc.plain import PlainNetwork, PlainTransfer
 from hw_models.noc.router import PIPELINES, RouterSpec
-from hw_models.server import KernelServer
-from traces.ledger import Ledger
+from tests.hw_models.kernel_runs import run_kernel
 
 END, APART = 2_000, 900
 GROUPS = ((1, 2), (0, 2, 3))
@@ -36,32 +34,15 @@ NETWORKS = {
 
 def run_server(topology, router, fidelity, jobs, owners, rate=Fraction(1), *, reverse=False):
     """What the server says of each job, and its ledger."""
-    env, ledger = CycleEnvironment(), Ledger(topology.link_names)
     kernel = noc_kernel(topology, router, fidelity, owners, rate, GROUPS)
-    server = KernelServer(env, "noc", kernel, ledger, range(kernel.units))
-    results = {}
-
-    def done(task, ticks):
-        results[task] = (env.now, *ticks)
-
-    for row in range(1, 1 + len(owners)):
-        server.connect(row, done)
-
-    def client(task, job):
-        yield env.timeout(job.arrival)
+    submissions = []
+    for job in jobs:
         target = job.targets[0]
         if len(job.targets) > 1:
             target = len(topology.nodes) + GROUPS.index(job.targets)
-        pace = (job.pace_num, job.pace_den)
-        server.submit(job.row, task, (job.release, job.source, target, job.flits, *pace))
-
-    numbered = list(enumerate(jobs))
-    for task, job in numbered[::-1] if reverse else numbered:
-        env.process(client(task, job))
-    env.run(until=END)
-    server.finish()
-    ledger.finish(END)
-    return results, ledger
+        columns = (job.release, job.source, target, job.flits, job.pace_num, job.pace_den)
+        submissions.append((job.arrival, job.row, columns))
+    return run_kernel(kernel, topology.link_names, submissions, END, reverse=reverse)
 
 
 shapes = st.tuples(
