@@ -27,7 +27,7 @@ from simulator.program import COMPUTE, TileProgram
 from simulator.run import MAPPING
 from simulator.sparsity.densities import with_sparsity
 from simulator.workload.graph import Workload
-from simulator.workload.source import load_network
+from simulator.workload.source import layer_range, load_network
 from traces.errors import InputError
 from traces.replay_changes import Change, Machine, changed_machine, recorded_machine
 from traces.task_graph import TaskGraph
@@ -98,8 +98,6 @@ def recorded_run(graph: TaskGraph) -> RecordedRun:
 
 
 def _workload(manifest: Mapping[str, Any]) -> Workload:
-    from simulator.commands.run import layer_range
-
     workload = load_network(
         manifest["source"],
         batch=manifest.get("batch", 1),

@@ -18,10 +18,8 @@ from hw_models.dram.gaps import ACT, PRE, PREA, RD, REF, REFB, WR
 from hw_models.dram.layout import (
     ACT2_WITHIN,
     ACTIVE_WAITING,
-    BANKS,
     BUFFER_PLACES,
     CAS,
-    CHANNEL,
     CLOSED,
     COMMAND_BUSES,
     HITS,
@@ -46,12 +44,8 @@ from hw_models.dram.layout import (
     READS_AT,
     READS_WAITING,
     REFRESH_AT,
-    REFRESH_HEAD,
-    REFRESH_NEXT,
-    REFRESH_PERIOD,
     REFRESHES_DUE,
     RETURNED,
-    RING,
     ROOM,
     ROW_HITS,
     SPLIT,
@@ -63,6 +57,7 @@ from hw_models.dram.layout import (
     WRITES_AT,
     WRITES_WAITING,
 )
+from hw_models.dram.refresh import drop_refresh, first_refresh, insert_refreshes
 from hw_models.dram.requests import (
     append,
     count_write,
@@ -89,7 +84,7 @@ BEING_OPENED = -2
 def tick_active_list(state, ch, now):
     """One clock of a channel; returns the tick at which something can happen next."""
     if now == state[ch + REFRESH_AT]:
-        _insert_refresh(state, ch)
+        insert_refreshes(state, ch, 1 if state[PER_BANK_REFRESH] else state[RANKS])
     if state[ACT2_WITHIN]:
         soonest = _two_step_clock(state, ch, now)
     elif state[COMMAND_BUSES] == 2:
@@ -98,20 +93,6 @@ def tick_active_list(state, ch, now):
     else:
         soonest = _clock(state, ch, now, ANY)
     return max(now + 1, min(soonest, state[ch + REFRESH_AT]))
-
-
-@njit(cache=True)
-def _insert_refresh(state, ch):
-    """Refreshes are due: of all ranks, or of the next bank."""
-    targets, count = state[RANKS], state[RANKS]
-    if state[PER_BANK_REFRESH]:
-        targets, count = state[BANKS], 1
-    for _ in range(count):
-        end = (state[ch + REFRESH_HEAD] + state[ch + REFRESHES_DUE]) % RING
-        state[ch + CHANNEL + end] = state[ch + REFRESH_NEXT]
-        state[ch + REFRESHES_DUE] += 1
-        state[ch + REFRESH_NEXT] = (state[ch + REFRESH_NEXT] + 1) % targets
-    state[ch + REFRESH_AT] += state[REFRESH_PERIOD]
 
 
 @njit(cache=True)
@@ -316,7 +297,7 @@ def _hit_waits(state, ch, places, length, place):
 def _refresh_command(state, ch, bus):
     """What the refresh that is due needs next (-1: has to wait for activated requests, or for the
     other bus) and from which tick on it may be issued."""
-    target = state[ch + CHANNEL + state[ch + REFRESH_HEAD]]
+    target = first_refresh(state, ch)
     first, banks = target, 1
     close, refresh = PRE, REFB
     if not state[PER_BANK_REFRESH]:
@@ -336,13 +317,12 @@ def _refresh_command(state, ch, bus):
 @njit(cache=True)
 def _issue_refresh(state, ch, command, now):
     """Issue a command of the refresh that is due."""
-    target = state[ch + CHANNEL + state[ch + REFRESH_HEAD]]
+    target = first_refresh(state, ch)
     bank = target if state[PER_BANK_REFRESH] else target << state[RANK_SHIFT]
     issue(state, ch, bank, 0, command, now)
     _forget_rows(state, ch)
     if command in (REF, REFB):
-        state[ch + REFRESH_HEAD] = (state[ch + REFRESH_HEAD] + 1) % RING
-        state[ch + REFRESHES_DUE] -= 1
+        drop_refresh(state, ch)
 
 
 @njit(cache=True)

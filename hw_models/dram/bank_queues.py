@@ -19,7 +19,6 @@ from hw_models.dram.layout import (
     BOUND,
     BOUND_BY,
     BUFFER_PLACES,
-    CHANNEL,
     COMMAND_BUSES,
     DRAIN,
     KEPT_WRITES,
@@ -38,17 +37,12 @@ from hw_models.dram.layout import (
     R_STORE,
     R_SUM,
     RANK_SHIFT,
-    RANKS,
     READS_AT,
     READS_WAITING,
     REFRESH_AT,
-    REFRESH_HEAD,
-    REFRESH_NEXT,
-    REFRESH_PERIOD,
     REFRESHES_DUE,
     REQUESTS,
     RETURNED,
-    RING,
     ROOM,
     ROW_HITS,
     TRANSFER,
@@ -57,6 +51,7 @@ from hw_models.dram.layout import (
     WRITES_QUEUED,
     WRITES_WAITING,
 )
+from hw_models.dram.refresh import drop_refresh, first_refresh, insert_refreshes
 from hw_models.dram.requests import append, find, new_request, remove, request_place, retire, settle
 from hw_models.dram.timers import bank_place, earliest, issue, rank_place
 from hw_models.kernel import FOREVER
@@ -69,7 +64,7 @@ MOST_BYPASSES = 4
 def tick_bank_queues(state, ch, now):
     """One clock of a channel; returns the tick at which something can happen next."""
     if now == state[ch + REFRESH_AT]:
-        _insert_refresh(state, ch)
+        insert_refreshes(state, ch, 1)
     issued, soonest = -1, FOREVER
     if state[ch + REFRESHES_DUE]:
         issued, soonest = _serve_refresh(state, ch, now)
@@ -86,20 +81,9 @@ def tick_bank_queues(state, ch, now):
 
 
 @njit(cache=True)
-def _insert_refresh(state, ch):
-    """A refresh of the next rank (or bank) is due."""
-    targets = state[BANKS] if state[PER_BANK_REFRESH] else state[RANKS]
-    end = (state[ch + REFRESH_HEAD] + state[ch + REFRESHES_DUE]) % RING
-    state[ch + CHANNEL + end] = state[ch + REFRESH_NEXT]
-    state[ch + REFRESHES_DUE] += 1
-    state[ch + REFRESH_NEXT] = (state[ch + REFRESH_NEXT] + 1) % targets
-    state[ch + REFRESH_AT] += state[REFRESH_PERIOD]
-
-
-@njit(cache=True)
 def _refreshed(state, ch):
     """First bank, bank after the last and command of the refresh that is served."""
-    target = state[ch + CHANNEL + state[ch + REFRESH_HEAD]]
+    target = first_refresh(state, ch)
     if state[PER_BANK_REFRESH]:
         return target, target + 1, REFB
     return target << state[RANK_SHIFT], (target + 1) << state[RANK_SHIFT], REF
@@ -128,8 +112,7 @@ def _serve_refresh(state, ch, now):
     if soonest > now:
         return -1, soonest
     issue(state, ch, first, 0, command, now)
-    state[ch + REFRESH_HEAD] = (state[ch + REFRESH_HEAD] + 1) % RING
-    state[ch + REFRESHES_DUE] -= 1
+    drop_refresh(state, ch)
     return command, now
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from simulator.engine.fabric import DEFAULT_MEMORY, MEMORIES
-from simulator.workload.source import load_network
+from simulator.workload.source import layer_range, load_network
 from traces.errors import InputError
 
 if TYPE_CHECKING:
@@ -173,29 +173,6 @@ def _options(given: list[str]) -> dict[str, int | str]:
             raise InputError(f"--option must be KEY=VALUE, not {text!r}")
         options[name] = int(value) if value.isdigit() else value
     return options
-
-
-def layer_range(text: str, names: list[str]) -> tuple[int, int]:
-    """First and last layer of A:B; either may be left out."""
-    if text.count(":") != 1:
-        raise InputError(f"--layers must be A:B, not {text!r}")
-    first, last = text.split(":")
-    low = _layer_number(first, names) if first else 0
-    high = _layer_number(last, names) if last else len(names) - 1
-    if high < low:
-        raise InputError(f"--layers must run forwards, not from {first} to {last}")
-    return low, high
-
-
-def _layer_number(text: str, names: list[str]) -> int:
-    if text in names:
-        return names.index(text)
-    if text.isdigit() and int(text) < len(names):
-        return int(text)
-    raise InputError(
-        f"--layers must name a layer or a number below {len(names)}, not {text!r}; "
-        f"the first layers are {', '.join(names[:3])}"
-    )
 
 
 def _progress_bar(console: Console) -> Any:

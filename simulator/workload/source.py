@@ -8,6 +8,7 @@ from pathlib import Path
 from simulator.workload.errors import WorkloadError, did_you_mean
 from simulator.workload.graph import Workload
 from simulator.workload.zoo import NETWORKS, network
+from traces.errors import InputError
 
 
 def load_network(
@@ -55,3 +56,26 @@ def _topology(spec: str, batch: int, options: Mapping[str, int | str]) -> Worklo
     if options:
         raise WorkloadError(f"{name}: a topology must have no options, not {', '.join(options)}")
     return load_topology(spec)
+
+
+def layer_range(text: str, names: list[str]) -> tuple[int, int]:
+    """Numbers of the first and last layer of A:B; either may be left out. Raises InputError."""
+    if text.count(":") != 1:
+        raise InputError(f"--layers must be A:B, not {text!r}")
+    first, last = text.split(":")
+    low = _layer_number(first, names) if first else 0
+    high = _layer_number(last, names) if last else len(names) - 1
+    if high < low:
+        raise InputError(f"--layers must run forwards, not from {first} to {last}")
+    return low, high
+
+
+def _layer_number(text: str, names: list[str]) -> int:
+    if text in names:
+        return names.index(text)
+    if text.isdigit() and int(text) < len(names):
+        return int(text)
+    raise InputError(
+        f"--layers must name a layer or a number below {len(names)}, not {text!r}; "
+        f"the first layers are {', '.join(names[:3])}"
+    )
