@@ -50,7 +50,8 @@ _NOTHING_YET: _LastLeg = (-1, 0, None, ())
 class DmaEngine:
     """Moves the tiles of one operand: up to `lanes` transfers at a time, started in program order.
 
-    moves: per task, its route and the job on each leg of the route, without its release.
+    release: per task, the cycle before which it isn't issued. moves: per task, its route and the
+    job on each leg of the route, without its release.
     """
 
     def __init__(
@@ -59,12 +60,13 @@ class DmaEngine:
         unit: int,
         tasks: Sequence[int],
         lanes: int,
+        release: Sequence[int],
         moves: Mapping[int, tuple[Route, Sequence[Sequence[int]]]],
         board: Scoreboard,
         ledger: Ledger,
     ) -> None:
         self.env, self.unit, self.tasks = env, unit, tasks
-        self.moves, self.board, self.ledger = moves, board, ledger
+        self.release, self.moves, self.board, self.ledger = release, moves, board, ledger
         self._lanes = list(range(lanes))[::-1]
         self._legs_left = [0] * lanes
         self._last = [_NOTHING_YET] * lanes
@@ -97,6 +99,9 @@ class DmaEngine:
                 yield self._lane_freed
                 self._lane_freed = None
                 held_by = self._freed_by
+            if self.env.now < self.release[task]:
+                yield self.env.timeout(self.release[task] - self.env.now)
+                held_by = -1
             self._start(task, held_by)
             held_by = task
 

@@ -98,6 +98,7 @@ _RULES = {
     "union_tag_not_found": "must have a kind",
     "too_short": "must have at least {min_length} entries, not {actual_length}",
     "string_too_short": "must not be empty",
+    "string_pattern_mismatch": "must match {pattern}, not {input}",
 }
 
 
@@ -124,14 +125,19 @@ def _plain(value: Any) -> Any:
 
 def _dotted(location: tuple[str | int, ...], data: Any) -> str:
     """Place of an error as the user wrote it: `cores[0].pe_array.rows`, without union tags."""
-    text, here = "", data
+    text, here, tagged = "", data, False
     for part in location:
+        if isinstance(here, dict) and here.get("kind") == part and not tagged:
+            tagged = True
+            continue
+        tagged = False
         if isinstance(part, int):
             text += f"[{part}]"
             here = here[part] if isinstance(here, list) and part < len(here) else None
             continue
         known = isinstance(here, dict) and part in here
-        if known or part == location[-1]:
+        is_tag = isinstance(here, dict) and here.get("kind") == part
+        if known or (part == location[-1] and not is_tag):
             text += f".{part}" if text else part
             here = here[part] if known else None
     return text

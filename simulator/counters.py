@@ -15,7 +15,7 @@ from hw_models.cost.network import router_hops
 from hw_models.floorplan import CorePlan, Floorplan
 from hw_models.pe_array.vector import VectorExtent, post_op_passes, vector_operations
 from simulator.mapping.layer_array import layer_array
-from simulator.program import LOAD, STORE, Int64s, TileProgram
+from simulator.program import STORE, Int64s, TileProgram
 from simulator.workload.graph import ROW_OPS, Layer, Workload
 from traces.schema import CAUSES
 
@@ -159,7 +159,8 @@ def _network_bytes(
         return
     routers = links = np.zeros(len(program.layers), dtype=np.int64)
     for core, hops in zip(plan.cores, ways, strict=True):
-        mine = np.isin(tasks["unit"], list(core.dma.values()))
+        buffers = [b for b, at in plan.core_of_buffers.items() if at == core.index]
+        mine = (tasks["bytes"] > 0) & np.isin(tasks["buffer"], buffers)
         moved = total(tasks["bytes"][mine], tasks["layer"][mine])
         routers, links = routers + moved * (hops + 1), links + moved * hops
     yield "noc", "noc_router_byte", routers
@@ -170,12 +171,17 @@ def _buffer_bytes(
     program: TileProgram, plan: Floorplan, total: Callable[[Int64s, Int64s], Int64s]
 ) -> Iterator[tuple[str, str, Int64s]]:
     tasks, trains = program.tasks, program.trains
+    home = plan.core_of_buffers
     for core in plan.cores:
-        for buffer in core.buffers:
-            for access, kind, write in (("read", STORE, 0), ("write", LOAD, 1)):
-                by_dma = (tasks["buffer"] == buffer.index) & (tasks["kind"] == kind)
+        for buffer in (b for b in core.buffers if home[b.index] == core.index):
+            here, left = (tasks[end] == buffer.index for end in ("buffer", "source_buffer"))
+            stored = tasks["kind"] == STORE
+            for access, by_mover, write in (
+                ("read", (here & stored) | left, 0),
+                ("write", here & ~stored, 1),
+            ):
                 by_unit = (trains["buffer"] == buffer.index) & (trains["write"] == write)
-                counts = total(tasks["bytes"][by_dma], tasks["layer"][by_dma])
+                counts = total(tasks["bytes"][by_mover], tasks["layer"][by_mover])
                 counts += total(trains["bytes"][by_unit], tasks["layer"][trains["task"][by_unit]])
                 yield buffer.name, f"{core.spec.name}.{buffer.spec.name}.{access}_byte", counts
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from hw_models.floorplan import Floorplan
 from traces.schema import DEPENDENCE, TASK_KIND
 
 Int64s = NDArray[np.int64]
@@ -30,12 +31,15 @@ TASK_COLUMNS = {
     "cycles": "COMPUTE: cycles with all operands present and all ports wide enough",
     "fill_cycles": "COMPUTE: those of them in which the array fills or drains",
     "imbalance_cycles": "COMPUTE: those of them in which lanes wait for the slowest",
+    "port_cycles": "COMPUTE: those of them in which the array waits for its own core's ports",
     "overlap_cycles": "COMPUTE: cycles by which it may begin before its unit ends the task before",
+    "release": "LOAD, STORE, SEND: cycle before which it isn't issued",
     "bytes": "LOAD, STORE, SEND: bytes moved",
     "macs": "COMPUTE: multiply-accumulates",
     "elements": "COMPUTE on a vector unit and final STORE: output elements made",
     "slot": "LOAD, STORE: the slot that it fills or empties, -1 for none",
     "buffer": "LOAD, STORE, SEND: index of the on-chip buffer at its core's end, -1 for none",
+    "source_buffer": "SEND: index of the buffer that it leaves, -1 for none",
     "address": "LOAD, STORE: first DRAM byte",
     "run_bytes": "LOAD, STORE: bytes of one contiguous run",
     "count_1": "runs along the first stride",
@@ -49,7 +53,7 @@ TASK_COLUMNS = {
 
 SLOT_COLUMNS = {
     "buffer": "index of the buffer",
-    "offset": "first byte in the buffer",
+    "offset": "first byte in the buffer, -1 for bytes wherever there is room",
     "bytes": "bytes taken from the start of its first task to the end of its last",
     "uses": "tasks that must end before it is free",
 }
@@ -89,11 +93,11 @@ class TileProgram:
             raise ValueError("an edge must lead from an earlier row to a later one")
 
     def buffer_offsets(self, tasks: Int64s) -> Int64s:
-        """Where in its buffer the slot of each transfer begins; 0 for one without a slot."""
+        """Where in its buffer the slot of each transfer begins; 0 for one without a place."""
         slot = self.tasks["slot"][tasks]
         offsets = np.zeros(tasks.size, dtype=np.int64)
         offsets[slot >= 0] = self.slots["offset"][slot[slot >= 0]]
-        return offsets
+        return np.maximum(offsets, 0)
 
     def tasks_of(self, unit: int) -> Int64s:
         """Rows of a unit in the order in which it executes them."""
@@ -108,3 +112,17 @@ class TileProgram:
     def predecessor_counts(self) -> Int64s:
         """Number of edges into each task."""
         return np.bincount(self.edges["dst"], minlength=len(self)).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A program for the units of a floorplan, and what was foreseen of each layer of its network.
+
+    predicted_cycles, cores: per layer, the cycles that the compiler reckons with and the cores that
+    compute some of it.
+    """
+
+    program: TileProgram
+    plan: Floorplan
+    predicted_cycles: tuple[float, ...]
+    cores: tuple[frozenset[int], ...]

@@ -80,6 +80,8 @@ class RecordedRun:
 def recorded_run(graph: TaskGraph) -> RecordedRun:
     """Lower the network of a run again. Raises InputError when that isn't possible."""
     manifest, place = graph.manifest, graph.folder
+    if manifest.get("granularity"):
+        raise InputError(f"{place}: --check must not be used on runs with --granularity")
     missing = [key for key in ("source", "chip_spec", "objective") if key not in manifest]
     if missing:
         raise InputError(f"{place}: --check needs {', '.join(missing)} in the manifest")

@@ -14,9 +14,8 @@ import numpy as np
 
 from simulator.counters import Counter
 from simulator.engine.engine import EngineRun
-from simulator.lowering.lower import Lowered
 from simulator.mapping.layer_array import layer_array
-from simulator.program import COMPUTE, LOAD, STORE, Int64s
+from simulator.program import COMPUTE, LOAD, STORE, Compiled, Int64s
 from simulator.workload.graph import Layer, Workload
 from traces.schema import CAUSES
 
@@ -76,11 +75,11 @@ class RunResult:
 
 
 def summarise(
-    lowered: Lowered, workload: Workload, run: EngineRun, counters: Sequence[Counter]
+    compiled: Compiled, workload: Workload, run: EngineRun, counters: Sequence[Counter]
 ) -> RunResult:
-    """The result of a run of a lowered network."""
-    plan = lowered.plan
-    layers = _layer_results(lowered, workload, run, counters)
+    """The result of a run of a network."""
+    plan = compiled.plan
+    layers = _layer_results(compiled, workload, run, counters)
     energy = sum(counter.energy_pj for counter in counters)
     executed = sum(counter.count for counter in counters if counter.action == "mac")
     seconds = run.cycles / (plan.chip.clock_ghz * 1e9)
@@ -97,7 +96,7 @@ def summarise(
         energy_by_component_pj=_by_component(counters),
         dram_read_bytes=sum(layer.dram_read_bytes for layer in layers),
         dram_write_bytes=sum(layer.dram_write_bytes for layer in layers),
-        tasks=len(lowered.program),
+        tasks=len(compiled.program),
         events=run.events,
         layers=layers,
         units={name: run.ledger.unit_cycles(name) for name in run.ledger.units},
@@ -106,13 +105,13 @@ def summarise(
 
 
 def _layer_results(
-    lowered: Lowered, workload: Workload, run: EngineRun, counters: Sequence[Counter]
+    compiled: Compiled, workload: Workload, run: EngineRun, counters: Sequence[Counter]
 ) -> tuple[LayerResult, ...]:
-    tasks = lowered.program.tasks
-    spans = layer_spans(lowered, run)
-    homes = [_home_unit(lowered, run, i, layer.is_mac) for i, layer in enumerate(workload.layers)]
+    tasks = compiled.program.tasks
+    spans = layer_spans(compiled, run)
+    homes = [_home_unit(compiled, run, i) for i in range(len(workload.layers))]
     causes = causes_of_spans(run.ledger.kept(), homes, spans)
-    moved = {kind: _bytes_per_layer(lowered, kind) for kind in (LOAD, STORE)}
+    moved = {kind: _bytes_per_layer(compiled, kind) for kind in (LOAD, STORE)}
     energy = np.zeros(len(workload.layers))
     for counter in counters:
         energy[counter.layer] += counter.energy_pj
@@ -120,16 +119,16 @@ def _layer_results(
     for i, layer in enumerate(workload.layers):
         cycles = int(spans[i, 1] - spans[i, 0])
         mine = (tasks["layer"] == i) & (tasks["unit"] == homes[i])
-        ideal = _ideal_cycles(lowered, workload, i, int(tasks["cycles"][mine].sum()))
+        ideal = _ideal_cycles(compiled, workload, i, int(tasks["cycles"][mine].sum()))
         took = int(spans[i, 1] - min(spans[i, 0], run.start[mine].min(initial=spans[i, 1])))
         results.append(
             LayerResult(
                 layer.name,
                 layer.op.value,
-                _configuration(lowered, layer, homes[i]),
+                _configuration(compiled, layer, homes[i]),
                 cycles,
                 ideal,
-                round(lowered.plans[layer.name].cycles),
+                round(compiled.predicted_cycles[i]),
                 ideal / took if took else 0.0,
                 layer.macs,
                 int(moved[LOAD][i]),
@@ -141,12 +140,12 @@ def _layer_results(
     return tuple(results)
 
 
-def layer_spans(lowered: Lowered, run: EngineRun) -> Int64s:
+def layer_spans(compiled: Compiled, run: EngineRun) -> Int64s:
     """[start, end) of each layer, (n, 2): they tile the run.
 
     A layer ends with the last computation of it or of a layer before; the last ends with the run.
     """
-    tasks, layers = lowered.program.tasks, len(lowered.program.layers)
+    tasks, layers = compiled.program.tasks, len(compiled.program.layers)
     ends = np.zeros(layers, dtype=np.int64)
     computing = tasks["kind"] == COMPUTE
     np.maximum.at(ends, tasks["layer"][computing], run.end[computing])
@@ -174,35 +173,37 @@ def causes_of_spans(kept: dict[str, Int64s], homes: Sequence[int], spans: Int64s
     return causes
 
 
-def _home_unit(lowered: Lowered, run: EngineRun, index: int, is_mac: bool) -> int:
-    """The unit that a layer runs on; of several cores, that of the core that finishes last."""
-    tasks, cores = lowered.program.tasks, lowered.plan.cores
-    units = [core.pe_array if is_mac else core.vector_unit for core in cores]
-    mine = (tasks["layer"] == index) & np.isin(tasks["unit"], units)
+def _home_unit(compiled: Compiled, run: EngineRun, index: int) -> int:
+    """The unit that a layer runs on, its PE array if it uses one; of several cores, the last."""
+    tasks, cores = compiled.program.tasks, compiled.plan.cores
+    mine = (tasks["layer"] == index) & (tasks["kind"] == COMPUTE)
+    on_array = mine & np.isin(tasks["unit"], [core.pe_array for core in cores])
+    if on_array.any():
+        mine = on_array
     return int(tasks["unit"][mine][run.end[mine].argmax()])
 
 
-def _configuration(lowered: Lowered, layer: Layer, home: int) -> str:
+def _configuration(compiled: Compiled, layer: Layer, home: int) -> str:
     """What the array that a layer runs on has chosen to be."""
-    cores = [core for core in lowered.plan.cores if core.pe_array == home]
+    cores = [core for core in compiled.plan.cores if core.pe_array == home]
     return layer_array(cores[0].spec, layer).configuration if cores else ""
 
 
-def _ideal_cycles(lowered: Lowered, workload: Workload, index: int, busy_cycles: int) -> int:
+def _ideal_cycles(compiled: Compiled, workload: Workload, index: int, busy_cycles: int) -> int:
     """All PEs of its cores busy; for vector units, whose lanes are always full, their cycles."""
     layer = workload.layers[index]
     if not layer.is_mac:
         return busy_cycles
-    cores = {share.core for share in lowered.allocation[index]}
-    peak = sum(lowered.plan.core_peak_macs(core) for core in cores)
-    specs = [lowered.plan.cores[core].spec for core in cores]
+    cores = compiled.cores[index]
+    peak = sum(compiled.plan.core_peak_macs(core) for core in cores)
+    specs = [compiled.plan.cores[core].spec for core in cores]
     return ceil(layer.macs * min(layer_array(s, layer).executed_share for s in specs) / peak)
 
 
-def _bytes_per_layer(lowered: Lowered, kind: int) -> Int64s:
-    tasks = lowered.program.tasks
+def _bytes_per_layer(compiled: Compiled, kind: int) -> Int64s:
+    tasks = compiled.program.tasks
     of_kind = tasks["kind"] == kind
-    total = np.zeros(len(lowered.program.layers), dtype=np.int64)
+    total = np.zeros(len(compiled.program.layers), dtype=np.int64)
     np.add.at(total, tasks["layer"][of_kind], tasks["bytes"][of_kind])
     return total
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from hw_models.floorplan import Floorplan
 from hw_models.spec import ChipSpec
 from simulator.allocation.shares import Allocation
 from simulator.counters import Counter, action_counters, time_counters, time_words
@@ -20,11 +21,13 @@ from simulator.engine.engine import Engine, EngineRun, Progress, words_of
 from simulator.engine.fabric import DEFAULT_MEMORY
 from simulator.lowering.lower import Lowered, lower
 from simulator.mapping.mapping import LayerMappingSpec, dump_mappings
+from simulator.program import Compiled
 from simulator.result import RunResult, layer_spans, summarise
 from simulator.workload.graph import Workload
 from traces.recorder import Recorder
+from traces.whole_file import write_whole
 
-RESULT, MAPPING = "result.json", "mapping.yaml"
+RESULT, MAPPING, SCHEDULE = "result.json", "mapping.yaml", "schedule.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,31 +61,54 @@ def simulate(
     """
     lowered = lower(workload, chip, objective, mappings, allocation)
     check_work(lowered.program, workload, chip)
-    counters = action_counters(lowered.program, lowered.plan, workload)
-    if out is None:
-        run = Engine(lowered.program, lowered.plan, None, memory).run(progress)
-        every = counters + _of_time(lowered, run)
-        return Simulation(summarise(lowered, workload, run, every), lowered, run)
-    words = words_of(lowered.plan, lowered.program, memory) | _counter_words(counters, lowered)
-    options = {"objective": objective, "memory": memory}
-    manifest = _manifest(workload, chip, options | dict(inputs or {}))
-    with Recorder(out, words, manifest) as recorder:
-        write_text(out / MAPPING, dump_mappings({n: p.mapping for n, p in lowered.plans.items()}))
-        recorder.write("counters", _counter_columns(counters, words))
-        run = Engine(lowered.program, lowered.plan, recorder, memory).run(progress)
-        of_time = _of_time(lowered, run)
-        recorder.write("counters", _counter_columns(of_time, words))
-        result = summarise(lowered, workload, run, counters + of_time)
-        write_text(out / RESULT, json.dumps(result.as_dict(), indent=2) + "\n")
-        recorder.complete({"cycles": run.cycles, "tasks": len(lowered.program)})
+    mapping = dump_mappings({name: plan.mapping for name, plan in lowered.plans.items()})
+    manifest = {"objective": objective, "memory": memory, **(inputs or {})}
+    recording = Recording(out, {MAPPING: mapping}, manifest) if out is not None else None
+    result, run = execute(lowered.compiled, workload, memory, recording, progress)
     return Simulation(result, lowered, run)
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Where a run is recorded. files: texts by name, beside the trace. inputs: of the manifest."""
+
+    folder: Path
+    files: Mapping[str, str]
+    inputs: Mapping[str, Any]
+
+
+def execute(
+    compiled: Compiled,
+    workload: Workload,
+    memory: str,
+    recording: Recording | None,
+    progress: Progress | None,
+) -> tuple[RunResult, EngineRun]:
+    """Run a program of a network, whoever compiled it; if recorded, with trace and result."""
+    program, plan = compiled.program, compiled.plan
+    counters = action_counters(program, plan, workload)
+    if recording is None:
+        run = Engine(program, plan, None, memory).run(progress)
+        every = counters + _of_time(compiled, run)
+        return summarise(compiled, workload, run, every), run
+    words = words_of(plan, program, memory) | _counter_words(counters, plan)
+    folder, manifest = recording.folder, _manifest(workload, plan.chip, recording.inputs)
+    with Recorder(folder, words, manifest) as recorder:
+        for name, text in recording.files.items():
+            write_text(folder / name, text)
+        recorder.write("counters", _counter_columns(counters, words))
+        run = Engine(program, plan, recorder, memory).run(progress)
+        of_time = _of_time(compiled, run)
+        recorder.write("counters", _counter_columns(of_time, words))
+        result = summarise(compiled, workload, run, counters + of_time)
+        write_text(folder / RESULT, json.dumps(result.as_dict(), indent=2) + "\n")
+        recorder.complete({"cycles": run.cycles, "tasks": len(program)})
+    return result, run
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a file so that it is there whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, text)
 
 
 def _manifest(workload: Workload, chip: ChipSpec, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,13 +126,13 @@ def _manifest(workload: Workload, chip: ChipSpec, inputs: Mapping[str, Any]) -> 
     }
 
 
-def _of_time(lowered: Lowered, run: EngineRun) -> tuple[Counter, ...]:
-    return time_counters(lowered.plan, layer_spans(lowered, run), run.ledger.kept())
+def _of_time(compiled: Compiled, run: EngineRun) -> tuple[Counter, ...]:
+    return time_counters(compiled.plan, layer_spans(compiled, run), run.ledger.kept())
 
 
-def _counter_words(counters: tuple[Counter, ...], lowered: Lowered) -> dict[str, list[str]]:
+def _counter_words(counters: tuple[Counter, ...], plan: Floorplan) -> dict[str, list[str]]:
     """Components and actions that counters name, those of the run's time included."""
-    of_time = time_words(lowered.plan)
+    of_time = time_words(plan)
     return {
         name: sorted({getattr(counter, name) for counter in counters} | of_time[name])
         for name in ("component", "action")

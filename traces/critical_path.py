@@ -84,7 +84,7 @@ def critical_path(graph: TaskGraph) -> CriticalPath:
     tasks = graph.tasks
     pointers, sources = graph.predecessors()
     durations = tasks["end"] - tasks["start"]
-    plain = Durations.plain(durations)
+    plain = Durations.plain(durations)._replace(release=tasks["release"])
     times = task_times(tasks["unit"], pointers, sources, plain, graph.lanes)
     rows = np.array(_walk(tasks["start"], tasks["end"], times.held_by), dtype=np.int64)
     causes = task_causes(graph, rows)

@@ -99,7 +99,8 @@ def kept_durations(graph: TaskGraph, machine: Machine) -> Durations:
     waited = np.where(waited > 0, waited * scale[last, 0] // scale[last, 1], waited)
     # A task without jobs and cycles says nothing of what it is made of: it stays as it is.
     cycles = np.maximum(changed + lost + waited, 0)
-    return Durations(cycles, np.minimum(overlap_on(graph, machine), cycles))
+    overlap = np.minimum(overlap_on(graph, machine), cycles)
+    return Durations(cycles, overlap, graph.tasks["release"])
 
 
 def overlap_on(graph: TaskGraph, machine: Machine) -> Int64s:
@@ -167,7 +168,7 @@ def _rearbitrated(graph: TaskGraph, machine: Machine) -> Replay:
     edge_pointers = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     start, end = shared_times(
         Work(
-            tasks["unit"], fixed, overlap, pointers, jobs["server"], offsets,
+            tasks["unit"], fixed, overlap, tasks["release"], pointers, jobs["server"], offsets,
             work, span.astype(np.float64), lanes, edge_pointers, graph.edges["dst"][order],
         ),
         len(graph.servers),

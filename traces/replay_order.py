@@ -1,10 +1,10 @@
 # mypy: disable-error-code="no-untyped-def"
 """Start and end of every task from the durations of all: one pass over the recorded graph.
 
-A task starts when its predecessors have ended, the task before it on its unit has started, and a
-lane of its unit is free (a PE array has one lane, a DMA engine as many as transfers it may have
-under way). A computation that was ready before its unit was free takes less time, as far as the
-unit could overlap it with the one before. Tasks without a unit end when they start.
+A task starts when it is released, its predecessors have ended, the task before it on its unit has
+started, and a lane of its unit is free (a PE array has one lane, a DMA engine as many as transfers
+it may have under way). A computation that was ready before its unit was free takes less time, as
+far as the unit could overlap it with the one before. Tasks without a unit end when they start.
 Rules: ARCHITECTURE.md REPLAY-2, UNIT-1 to UNIT-3, DMA-1.
 """
 
@@ -24,16 +24,17 @@ class Durations(NamedTuple):
     """What tasks take, int64 (tasks,) each.
 
     cycles: without overlap. overlap: by how many cycles a task that was ready may begin before the
-    one before it on its unit has ended.
+    one before it on its unit has ended. release: cycle before which a task does not start.
     """
 
     cycles: Int64s
     overlap: Int64s
+    release: Int64s
 
     @classmethod
     def plain(cls, cycles: Int64s) -> Durations:
-        """Without any overlap."""
-        return cls(cycles, np.zeros_like(cycles))
+        """Without any overlap, and all released at once."""
+        return cls(cycles, np.zeros_like(cycles), np.zeros_like(cycles))
 
 
 class Times(NamedTuple):
@@ -61,7 +62,7 @@ def task_times(
 
 @njit(cache=True)
 def _task_times(
-    unit, pointers, sources, cycles, overlap, first, start, end, held_by
+    unit, pointers, sources, cycles, overlap, release, first, start, end, held_by
 ):  # pragma: no cover - compiled
     units = first.size - 1
     free_at = np.zeros(first[units], dtype=np.int64)
@@ -72,6 +73,8 @@ def _task_times(
         for i in range(pointers[task], pointers[task + 1]):
             if end[sources[i]] > ready or why < 0:
                 ready, why = end[sources[i]], sources[i]
+        if release[task] > ready:
+            ready, why = release[task], -1
         at, here, hidden = ready, unit[task], 0
         if here >= 0:
             lane = first[here]
@@ -96,6 +99,7 @@ def start_times_plain(
     predecessors: Sequence[Sequence[int]],
     durations: Sequence[int],
     lanes: Sequence[int],
+    release: Sequence[int],
 ) -> list[int]:
     """The oracle of `task_times` without overlap: cycle by cycle, every unit starts what it can."""
     start: dict[int, int] = {}
@@ -107,7 +111,7 @@ def start_times_plain(
         return task in start and start[task] + durations[task] <= cycle
 
     def ready(task: int) -> bool:
-        return all(ended(before) for before in predecessors[task])
+        return release[task] <= cycle and all(ended(before) for before in predecessors[task])
 
     while len(start) < len(unit):
         for _ in unit:  # tasks of no length end in the cycle in which they start

@@ -23,8 +23,8 @@ Floats = NDArray[np.float64]
 NEVER = 1e300
 EPSILON = 1e-4
 """Cycles that count as none: what sums of shares may miss a whole cycle by."""
-FIXED, RELEASE = 0, 1
-"""Events: a task has lasted its own time; a job comes to its server."""
+FIXED, RELEASE, WAKE = 0, 1, 2
+"""Events: a task has lasted its own time; a job comes to its server; a unit's task is released."""
 LEFT, ARRIVED, INFLOW, RATE = range(4)
 """Columns of `_State.flow`."""
 
@@ -33,7 +33,8 @@ class Work(NamedTuple):
     """What the tasks of a graph take.
 
     unit: (tasks,), -1 for none. fixed: (tasks,) cycles that each lasts at least. overlap: (tasks,),
-    cycles by which it may begin before the last one of its unit ends. pointers: jobs of
+    cycles by which it may begin before the last one of its unit ends. release: (tasks,), cycle
+    before which it does not start. pointers: jobs of
     task t are [pointers[t], pointers[t + 1]). server, offset: (jobs,), cycles from the start of the
     task. work: (jobs,) cycles that the server needs for it alone. span: (jobs,) cycles over which
     it arrives, 0: at once. lanes: (units,). edge_pointers, successors: by source.
@@ -42,6 +43,7 @@ class Work(NamedTuple):
     unit: Int64s
     fixed: Int64s
     overlap: Int64s
+    release: Int64s
     pointers: Int64s
     server: Int64s
     offset: Int64s
@@ -131,6 +133,8 @@ def _run(work, state):
             _, what, which = heappop(events)
             if what == RELEASE:
                 _release(work, state, which, now)
+            elif what == WAKE:
+                _start(work, state, events, which, now)
             elif which >= 0:
                 _end_part(state, which, ended)
         _go_on(work, state, events, ended, now)
@@ -170,6 +174,9 @@ def _start(work, state, events, unit, now):
         place = state.next[unit]
         task = state.order[place]
         if state.open[task] > 0:
+            return
+        if work.release[task] > now:
+            heappush(events, (work.release[task], np.int64(WAKE), np.int64(unit)))
             return
         state.next[unit] += 1
         state.free[unit] -= 1

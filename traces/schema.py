@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 CAUSES = (
     "busy/compute",
@@ -60,6 +60,7 @@ TABLES: dict[str, pa.Schema] = {
             ("cycles", pa.int64()),
             ("fill_cycles", pa.int64()),
             ("overlap_cycles", pa.int64()),
+            ("release", pa.int64()),
             ("bytes", pa.int64()),
             ("macs", pa.int64()),
             ("buffer", _words()),
@@ -112,7 +113,8 @@ TABLES: dict[str, pa.Schema] = {
 tasks: one row a task, in order of completion. ready: cycle at which its last predecessor ended;
     blocker: that predecessor (-1: none). cycles: of a computation with all operands at hand;
     fill_cycles: those of them in which the array fills or drains; overlap_cycles: of them so many
-    may be those of the next task on the unit too, if that was ready. buffer, buffer_offset,
+    may be those of the next task on the unit too, if that was ready. release: cycle before which
+    it was not to start. buffer, buffer_offset,
     buffer_bytes: the slot it fills.
     address, run_bytes, count_i, stride_i: the DRAM bytes it moves, as runs of run_bytes starting at
     address + i1 * stride_1 + i2 * stride_2 + i3 * stride_3 for i_n < count_n.

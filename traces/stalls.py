@@ -214,7 +214,8 @@ class _Chains:
         self.base = self.links + 1
         root_bits = CAUSE_BITS + len(graph.servers).bit_length()
         self.depth = max(1, (KEY_BITS - root_bits) // self.base.bit_length())
-        durations = Durations.plain(tasks["end"] - tasks["start"])
+        lengths = Durations.plain(tasks["end"] - tasks["start"])
+        durations = lengths._replace(release=tasks["release"])
         times = task_times(tasks["unit"], *graph.predecessors(), durations, graph.lanes)
         self.held_by = times.held_by
         self.server = np.full(len(graph), -1, dtype=np.int64)

@@ -25,6 +25,7 @@ NUMBERS = (
     "cycles",
     "fill_cycles",
     "overlap_cycles",
+    "release",
     "bytes",
     "macs",
 )

@@ -17,15 +17,16 @@ from math import ceil, prod
 from pathlib import Path
 from typing import Any
 
+from hw_models.nest.energy import transfer_energy_pj
+from hw_models.nest.hierarchy import OPERANDS, Direction, Machine, Memory, Nest, Port
+from hw_models.nest.latency import nest_latency
+from hw_models.nest.transfers import Transfer, transfers
 from hw_models.yaml_file import InputError
 from simulator.engine.fabric import DEFAULT_MEMORY
 from validation.analytical.explain import layer_error
-from validation.analytical.hierarchy import OPERANDS, Direction, Machine, Memory, Nest, Port
-from validation.analytical.nest_latency import nest_latency
 from validation.analytical.prediction import Prediction
 from validation.analytical.report import MOST_CAUSES, causes_text
 from validation.analytical.same_mapping import simulated_layer
-from validation.analytical.transfers import Transfer, transfers
 from validation.reference_file import number, or_blank, read_reference, text, whole
 from validation.result import Progress, ValidationResult, compared, no_progress
 
@@ -137,14 +138,9 @@ def evaluate(nest: Nest, machine: Machine) -> tuple[float, list[Transfer], float
     whole_nest, exact = nest.settled(), _unrolled_exactly(nest).settled()
     latency = nest_latency(whole_nest, machine, exact)
     moved = transfers(exact, machine)
-    energy = nest.macs * machine.mac_pj + sum(_energy_pj(transfer) for transfer in moved)
+    energy = nest.macs * machine.mac_pj + sum(transfer_energy_pj(transfer) for transfer in moved)
     drain = sum(ceil(n) - 1 for _, n in _array_loops(exact)) if machine.systolic else 0
     return latency.total_cycles + drain, moved, energy
-
-
-def _energy_pj(transfer: Transfer) -> float:
-    reads = transfer.direction in (Direction.TO_LOW, Direction.TO_HIGH)
-    return transfer.words * (transfer.memory.read_pj if reads else transfer.memory.write_pj)
 
 
 def _array_loops(nest: Nest) -> list[tuple[str, float]]:

@@ -5,68 +5,20 @@ They are those of `tilesim report`, on their own: with a legend, and colours tha
 
 from __future__ import annotations
 
-import re
 import sys
-from collections.abc import Iterable
 from dataclasses import replace
-from html import escape
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from traces.plots import bandwidth, roofline, stall_stack, timeline
-from traces.plots.theme import CAUSE_STYLES, NARROW_PX, READ, WIDE_PX, WRITE, causes_in
+from traces.plots import timeline
+from traces.plots.standalone import of_causes, on_its_own, picture
+from traces.plots.theme import NARROW_PX
 from traces.plots.view import RunView, load_view
 from traces.report.marked_path import marked_path
 
 HERE = Path(__file__).parent
-LEGEND_PX, SWATCH_PX, LETTER_PX, FONT_PX = 24, 10, 7, 12
-Legend = list[tuple[str, str]]
-"""Colour and label."""
-
-
-def of_causes(causes: Iterable[str]) -> Legend:
-    """What the colours of causes mean."""
-    return [(CAUSE_STYLES[cause].colour, CAUSE_STYLES[cause].label) for cause in causes_in(causes)]
-
-
-def on_its_own(svg: str, legend: Legend) -> str:
-    """A picture of the report as a file: white, with a legend below and plain colours."""
-    svg = re.sub(r"var\(--[\w-]+, ([^)]*)\)", r"\1", svg)
-    width, height = (float(n) for n in re.findall(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)[0])
-    items, left, top = [], 4.0, height + 6
-    for colour, label in legend:
-        room = SWATCH_PX + 6 + LETTER_PX * len(label) + 12
-        if left + room > width:
-            left, top = 4.0, top + LEGEND_PX
-        items.append(
-            f'<rect x="{left}" y="{top}" width="{SWATCH_PX}" height="{SWATCH_PX}" fill="{colour}"/>'
-            f'<text x="{left + SWATCH_PX + 6}" y="{top + SWATCH_PX}">{escape(label)}</text>'
-        )
-        left += room
-    total = top + LEGEND_PX
-    inner = svg.replace("<svg ", f'<svg width="{width}" height="{height}" ', 1)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
-        f'width="{width}" height="{total}" viewBox="0 0 {width} {total}" '
-        f'font-family="sans-serif" font-size="{FONT_PX}">\n<rect width="100%" height="100%" '
-        f'fill="#fff"/>\n{inner}\n{"".join(items)}\n</svg>\n'
-    )
-
-
-def stalls_of(view: RunView) -> str:
-    """What the cycles of every layer went into."""
-    return on_its_own(stall_stack.draw(view, WIDE_PX), of_causes(view.causes))
-
-
-def roofline_of(view: RunView) -> str:
-    """Every layer against the limits of DRAM and array."""
-    return on_its_own(roofline.draw(view, WIDE_PX), of_causes(roofline.causes_shown(view)))
-
-
-def bandwidth_of(view: RunView) -> str:
-    """Bytes moved over time."""
-    return on_its_own(bandwidth.draw(view, WIDE_PX), [(READ, "read"), (WRITE, "written")])
 
 
 def timeline_of(view: RunView) -> str:
@@ -79,14 +31,14 @@ def timeline_of(view: RunView) -> str:
 
 
 PICTURES = {
-    "single_stalls": ("single", stalls_of),
-    "single_roofline": ("single", roofline_of),
-    "double_stalls": ("double", stalls_of),
-    "one_core_bandwidth": ("one_core", bandwidth_of),
-    "two_cores_bandwidth": ("two_cores", bandwidth_of),
+    "single_stalls": ("single", partial(picture, name="stalls")),
+    "single_roofline": ("single", partial(picture, name="roofline")),
+    "double_stalls": ("double", partial(picture, name="stalls")),
+    "one_core_bandwidth": ("one_core", partial(picture, name="bandwidth")),
+    "two_cores_bandwidth": ("two_cores", partial(picture, name="bandwidth")),
     "two_cores_timeline": ("two_cores", timeline_of),
-    "few_banks_stalls": ("few_banks", stalls_of),
-    "same_mapping_stalls": ("same_mapping", stalls_of),
+    "few_banks_stalls": ("few_banks", partial(picture, name="stalls")),
+    "same_mapping_stalls": ("same_mapping", partial(picture, name="stalls")),
 }
 """Name of the file -> run and picture."""
 

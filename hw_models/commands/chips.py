@@ -10,9 +10,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from hw_models.chip_files import chip_text, load_chip, parse_chip, preset_names
+from hw_models.chip_files import chip_data, chip_text, load_chip, parse_chip, preset_names
 from hw_models.spec import ChipSpec
-from hw_models.yaml_file import InputError, parse_yaml
+from hw_models.yaml_file import InputError
 
 command = typer.Typer(
     help="List the chips that come with tilesim, or show one.", add_completion=False
@@ -66,7 +66,7 @@ def show(
     """Show every key of a chip with its value and where it comes from."""
     place, text = _or_exit(lambda: chip_text(chip))
     spec = _or_exit(lambda: parse_chip(text, place))
-    entries = list(sourced_keys(parse_yaml(text, place)))
+    entries = list(sourced_keys(chip_data(text, place)))
     if as_json:
         typer.echo(json.dumps({"name": spec.name, "keys": entries}, indent=2))
         return
@@ -82,7 +82,8 @@ def show(
 def summary(chip: ChipSpec) -> dict[str, Any]:
     """What one line of the list says about a chip, by the keys of COLUMNS."""
     macs = chip.peak_macs_per_cycle
-    on_chip = sum(core.count * b.size_bytes for core in chip.cores for b in core.buffers)
+    buffers = [pair for core in chip.cores for pair in chip.buffers_of(core)]
+    on_chip = sum(number * buffer.size_bytes for buffer, number in buffers)
     return {
         "name": chip.name,
         "description": chip.description,

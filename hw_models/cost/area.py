@@ -80,8 +80,8 @@ def _core(chip: ChipSpec, core: CoreSpec) -> Iterator[ComponentArea]:
     yield ComponentArea(f"{core.name}.pe_array.stores", "logic", stores, source)
     lanes = core.count * core.vector_unit.lanes
     yield ComponentArea(f"{core.name}.vector_unit", "logic", lanes * mac, f"as MACs: {horowitz}")
-    for buffer in core.buffers:
-        area = core.count * buffer_um2(buffer, node)
+    for buffer, number in chip.buffers_of(core):
+        area = number * buffer_um2(buffer, node)
         cacti = "CACTI 7.0 at 22 or 28 nm, bank by bank, one port"
         yield ComponentArea(f"{core.name}.{buffer.name}", "sram", area, cacti)
 

@@ -16,11 +16,19 @@ from typing import Any
 from hw_models.cost.arithmetic import mac_pj
 from hw_models.cost.energy_table import load_energy_table
 from hw_models.cost.model import model_numbers
-from hw_models.cost.network import link_pj_per_bit, router_hops, router_pj_per_bit, wire_row
+from hw_models.cost.network import (
+    link_energies_pj_per_bit,
+    link_pj_per_bit,
+    router_hops,
+    router_pj_per_bit,
+    wire_row,
+)
 from hw_models.cost.pe_storage import pe_storage_pj
 from hw_models.cost.sram import Access, nearest_sram_node_nm, sram_access_pj
 from hw_models.cost.static import core_power
 from hw_models.cost.technology import SOURCE as SCALING
+from hw_models.links import link_graph
+from hw_models.pe_array.dataflow import DataflowSpec
 from hw_models.spec import BufferSpec, ChipSpec, CoreSpec
 
 __all__ = ["ACCESSES", "ActionEnergies", "ActionEnergy", "action_energies_pj", "mac_pj"]
@@ -135,6 +143,12 @@ def _mac(chip: ChipSpec) -> ActionEnergy:
 def _buffer_byte(
     chip: ChipSpec, core: CoreSpec, buffer: BufferSpec, access: Access
 ) -> ActionEnergy:
+    """Of a dataflow array's core the chip file says it, of others CACTI."""
+    name = f"{core.name}.{buffer.name}.{access}_byte"
+    if isinstance(core.pe_array, DataflowSpec):
+        (given,) = (entry for entry in core.pe_array.buffers if entry.name == buffer.name)
+        pj = given.read_pj if access == "read" else given.write_pj
+        return ActionEnergy(name, pj / buffer.bytes_per_cycle, "chip file, pe_array.buffers")
     bank_bytes, node = buffer.size_bytes // buffer.banks, chip.technology_nm
     bits = buffer.width_bytes * BITS_PER_BYTE
     pj = sram_access_pj(access, bank_bytes, bits, node, model_numbers()["widest_array_bits"])
@@ -143,17 +157,25 @@ def _buffer_byte(
         f"CACTI 7.0 at {known} nm, a bank of {bank_bytes} bytes and {bits} bits, log-log in "
         f"capacity and width; to {node} nm by {SCALING}"
     )
-    name = f"{core.name}.{buffer.name}.{access}_byte"
     return ActionEnergy(name, pj / buffer.width_bytes, source)
 
 
 def _noc(chip: ChipSpec) -> Iterator[ActionEnergy]:
     """A byte on a bus or link to DRAM; on routers, a byte in one and on the wires behind it.
 
-    "noc_byte" of routers is that of a core's mean way to DRAM, which the mapping search uses.
+    "noc_byte" of routers and of listed links is that of a core's mean way to DRAM, which the
+    mapping search uses.
     """
     model, node = model_numbers(), chip.technology_nm
     wire = f"{wire_row().source}, {wire_row().config}"
+    if chip.noc.kind == "links":
+        graph = link_graph(chip)
+        pj = link_energies_pj_per_bit(graph)
+        dram = len(graph.nodes) - 1
+        mean = fmean(sum(pj[link] for link in graph.route(dram, core)) for core in range(dram))
+        source = f"mean way of a core from DRAM; links without pj_per_bit as {wire}"
+        yield ActionEnergy("noc_byte", mean * BITS_PER_BYTE, source)
+        return
     ways = router_hops(chip)
     if ways is None:
         length_mm = model["bus_length_mm"]

@@ -7,7 +7,9 @@ logic.
 from __future__ import annotations
 
 from hw_models.cost.action_table import ActionRow, rows_of
+from hw_models.cost.model import model_numbers
 from hw_models.cost.technology import energy_factor, nominal_vdd_v
+from hw_models.links import LinkGraph
 from hw_models.noc_ports import noc_ports
 from hw_models.spec import ChipSpec
 
@@ -23,6 +25,12 @@ def wire_row() -> ActionRow:
 def link_pj_per_bit(length_mm: float) -> float:
     """Energy of a bit on a link."""
     return wire_row().pj * length_mm
+
+
+def link_energies_pj_per_bit(graph: LinkGraph) -> list[float]:
+    """Energy of a bit on each link: what the chip file says, else that of a bus."""
+    bus = link_pj_per_bit(model_numbers()["bus_length_mm"])
+    return [bus if given is None else given for given in graph.pj_per_bit]
 
 
 def router_pj_per_bit(node_nm: int) -> float:

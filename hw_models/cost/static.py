@@ -34,17 +34,21 @@ def core_power(chip: ChipSpec, core: CoreSpec) -> CorePower:
 
 
 def leakage_mw(chip: ChipSpec, core: CoreSpec, area: ChipArea) -> float:
-    """Leakage of one copy of a core: its SRAM banks by CACTI, its logic by area."""
+    """Leakage of one copy of a core: its SRAM banks by CACTI, its logic by area.
+
+    A buffer that cores share leaks in the first of them.
+    """
     model, node = model_numbers(), chip.technology_nm
     banks = sum(
-        b.banks
+        number
+        * b.banks
         * sram_leakage_mw(
             b.size_bytes // b.banks, 8 * b.width_bytes, node, model["widest_array_bits"]
         )
-        for b in core.buffers
+        for b, number in chip.buffers_of(core)
     )
     known_mm2 = area.mm2_of(core.name, "logic") / area_factor(model["logic_leakage_node_nm"], node)
-    return banks + model["logic_leakage_mw_per_mm2"] * known_mm2 / core.count
+    return (banks + model["logic_leakage_mw_per_mm2"] * known_mm2) / core.count
 
 
 def _mm2(area: ChipArea, core: CoreSpec) -> float:

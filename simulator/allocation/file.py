@@ -75,6 +75,26 @@ def load_allocation(path: Path, workload: Workload, plan: Floorplan) -> Allocati
     ]
 
 
+def layer_cores(path: Path, workload: Workload) -> dict[str, tuple[str, ...]]:
+    """The cores that a file names for layers, for a search to place the others.
+
+    A layer on several cores is divided evenly by output channels. Raises InputError.
+    """
+    spec = build(AllocationFile, parse_yaml(read_text(path), str(path)), str(path))
+    names = [layer.name for layer in workload.layers]
+    cores: dict[str, tuple[str, ...]] = {}
+    for name, given in spec.layers.items():
+        place = f"{path}: layers.{name}"
+        if name not in names:
+            raise InputError(f"{place} is not a layer of {workload.name}")
+        if isinstance(given, SplitSpec):
+            raise InputError(f"{place} must name cores, not split")
+        cores[name] = (given,) if isinstance(given, str) else tuple(one.core for one in given)
+        if not isinstance(given, str) and any(set(one.ranges) != {"k"} for one in given):
+            raise InputError(f"{place} must be divided along k only")
+    return cores
+
+
 def rule_or_file(text: str, workload: Workload, plan: Floorplan) -> Allocation:
     """The allocation that a rule's name or a path stands for. Raises InputError."""
     if text in RULES:

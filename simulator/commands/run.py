@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,12 +12,24 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from simulator.commands.fused_options import (
+    SEARCHES,
+    GranularityOption,
+    OverlapOption,
+    PolicyOption,
+    SecondsOption,
+    fusion_choices,
+)
 from simulator.engine.fabric import DEFAULT_MEMORY, MEMORIES
 from simulator.workload.source import layer_range, load_network
 from traces.errors import InputError
+from traces.folder_lock import LOCK, FolderLock
 
 if TYPE_CHECKING:
     from hw_models.spec import ChipSpec
+    from simulator.fusion.compile import FusionChoices
+    from simulator.result import RunResult
+    from simulator.workload.graph import Workload
 
 OBJECTIVES = ("latency", "energy", "edp", "dram_bytes")
 
@@ -39,11 +52,22 @@ def command(
         Path | None, typer.Option("--mapping", help="Mappings to use instead of the search.")
     ] = None,
     allocation: Annotated[
-        str, typer.Option("--allocation", help="Which core computes what: single, split, a file.")
-    ] = "split",
+        str,
+        typer.Option(
+            "--allocation",
+            help="Which core computes what: single, split, a file, or searched: cp, ga, greedy.",
+        ),
+    ] = "",
+    granularity: GranularityOption = "",
+    overlap: OverlapOption = "full",
+    policy: PolicyOption = "memory",
+    seconds: SecondsOption = 5.0,
+    schedule: Annotated[
+        Path | None, typer.Option("--schedule", help="A file that `tilesim schedule` has written.")
+    ] = None,
     memory: Annotated[
         str, typer.Option("--memory", help=f"Model of the memory system: {', '.join(MEMORIES)}.")
-    ] = DEFAULT_MEMORY,
+    ] = "",
     sparsity: Annotated[
         str,
         typer.Option("--sparsity", help="Zeros of weights:activations, as 0.8:0.4, or published."),
@@ -69,7 +93,7 @@ def command(
     """Simulate a network on a chip and say where its cycles went."""
     if objective not in OBJECTIVES:
         raise InputError(f"--objective must be one of {', '.join(OBJECTIVES)}, not {objective!r}")
-    if memory not in MEMORIES:
+    if memory and memory not in MEMORIES:
         raise InputError(f"--memory must be one of {', '.join(MEMORIES)}, not {memory!r}")
     options = _options(option or [])
     workload = load_network(
@@ -90,42 +114,98 @@ def command(
         spec = spec.model_copy(update={"energy_table": str(energy_table)})
     if layers:
         workload = workload.slice(*layer_range(layers, [layer.name for layer in workload.layers]))
-    mappings = load_mapping_file(mapping, workload) if mapping else None
-    shares = rule_or_file(allocation, workload, floorplan(spec))
-    if out is not None:
-        prepare_folder(out, force=force)
-    console = Console(stderr=True)
-    with _progress_bar(console) as bar:
-        task = bar.add_task(f"{workload.name} on {spec.name}", total=None)
-        done = simulate(
-            workload,
-            spec,
-            objective=objective,
-            mappings=mappings,
-            allocation=shares,
-            memory=memory,
-            out=out,
-            inputs={
-                "source": network,
-                "skip_unsupported": skip_unsupported,
-                "batch": batch,
-                "options": options,
-                "layers": layers,
-                "allocation": allocation,
-                "sparsity": sparsity,
-            },
-            progress=lambda ended, total: bar.update(task, completed=ended, total=total),
+    inputs = {
+        "source": network,
+        "skip_unsupported": skip_unsupported,
+        "batch": batch,
+        "options": options,
+        "layers": layers,
+        "allocation": allocation or "split",
+        "sparsity": sparsity,
+    }
+    fused = bool(granularity or schedule or allocation in SEARCHES)
+    if fused:
+        if mapping is not None:
+            raise InputError("--mapping must not be given with --granularity or --schedule")
+        choices = _choices(
+            workload, spec, schedule, granularity, allocation, overlap, policy, objective, seconds
         )
+        inputs |= {"granularity": granularity or "line", "schedule": str(schedule or "")}
+    else:
+        mappings = load_mapping_file(mapping, workload) if mapping else None
+        shares = rule_or_file(allocation or "split", workload, floorplan(spec))
+    console = Console(stderr=True)
+    alone = prepare_folder(out, force=force) if out is not None else nullcontext()
+    with alone, _progress_bar(console) as bar:
+        task = bar.add_task(f"{workload.name} on {spec.name}", total=None)
+
+        def progress(ended: int, total: int) -> None:
+            bar.update(task, completed=ended, total=total)
+
+        result: RunResult
+        if fused:
+            from simulator.fusion import run as fusion
+
+            result = fusion.simulate_fused(
+                workload,
+                spec,
+                choices,
+                memory=memory or fusion.DEFAULT_MEMORY,
+                out=out,
+                inputs=inputs,
+                progress=progress,
+            ).result
+        else:
+            result = simulate(
+                workload,
+                spec,
+                objective=objective,
+                mappings=mappings,
+                allocation=shares,
+                memory=memory or DEFAULT_MEMORY,
+                out=out,
+                inputs=inputs,
+                progress=progress,
+            ).result
     for node in workload.skipped:
         console.print(f"left out: {node}", highlight=False)
     if as_json:
-        typer.echo(json.dumps(done.result.as_dict(), indent=2))
+        typer.echo(json.dumps(result.as_dict(), indent=2))
         return
     from simulator.report import print_result
 
-    print_result(done.result, Console())
+    print_result(result, Console())
     if out is not None:
         typer.echo(f"trace and result are in {out}")
+
+
+def _choices(
+    workload: Workload,
+    chip: ChipSpec,
+    schedule: Path | None,
+    granularity: str,
+    allocation: str,
+    overlap: str,
+    policy: str,
+    objective: str,
+    seconds: float,
+) -> FusionChoices:
+    """How the options want a network compiled for several cores."""
+    from simulator.fusion.schedule_file import scheduled_choices
+
+    if schedule is not None:
+        if granularity or allocation:
+            raise InputError("--schedule must not be given with --granularity or --allocation")
+        return scheduled_choices(schedule, workload, chip)
+    return fusion_choices(
+        workload,
+        granularity=granularity or "line",
+        allocation=allocation or "cp",
+        overlap=overlap,
+        policy=policy,
+        objective=objective,
+        seconds=seconds,
+    )
 
 
 def _load_chip(name_or_path: str) -> ChipSpec:
@@ -138,30 +218,40 @@ def _load_chip(name_or_path: str) -> ChipSpec:
     return load_chip(name_or_path)
 
 
-def prepare_folder(folder: Path, *, force: bool) -> None:
-    """Make an empty folder for a run. Raises InputError when that can't or must not be done.
+def prepare_folder(folder: Path, *, force: bool) -> FolderLock:
+    """Make an empty folder for a run, and keep other runs out of it until the lock is released.
 
-    With `force` the files of an earlier run are removed first, and nothing else.
+    With `force` the files of an earlier run are removed first, and nothing else. Raises InputError
+    when that can't or must not be done, and when another run is writing to the folder.
     """
-    from traces.schema import MANIFEST, STREAM_SUFFIX
-
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        present = sorted(path.name for path in folder.iterdir())
     except OSError as error:
         raise InputError(f"--out {folder}: can't be made a folder: {error.strerror}") from None
     if not os.access(folder, os.W_OK | os.X_OK):
         raise InputError(f"--out {folder}: must be writable")
+    lock = FolderLock(folder, f"--out {folder}")
+    try:
+        _empty(folder, force)
+    except BaseException:
+        lock.release()
+        raise
+    return lock
+
+
+def _empty(folder: Path, force: bool) -> None:
+    from simulator.run import MAPPING, RESULT, SCHEDULE
+    from traces.schema import MANIFEST, STREAM_SUFFIX
+
+    present = sorted(path.name for path in folder.iterdir() if path.name != LOCK)
     if not present:
         return
     if not force:
         raise InputError(f"--out {folder}: must be empty or new; --force replaces an earlier run")
     if MANIFEST not in present:
         raise InputError(f"--out {folder}: holds no earlier run, so --force leaves it alone")
-    from simulator.run import MAPPING, RESULT
-
     for name in present:
-        if name in (MANIFEST, RESULT, MAPPING) or name.endswith(STREAM_SUFFIX):
+        if name in (MANIFEST, RESULT, MAPPING, SCHEDULE) or name.endswith(STREAM_SUFFIX):
             (folder / name).unlink()
 
 

@@ -48,6 +48,13 @@ def check_slots(program: TileProgram, plan: Floorplan, start: Int64s, end: Int64
         mine = np.flatnonzero(slots["buffer"] == buffer)
         if not mine.size:
             continue
+        if (slots["offset"][mine] < 0).all():
+            peaks[buffer] = _most_taken(slots["bytes"][mine], taken[mine], freed[mine])
+            if peaks[buffer] > size:
+                raise ConservationError(
+                    f"{plan.buffers[buffer]}: {peaks[buffer]} bytes are taken at once of {size}"
+                )
+            continue
         low, high = slots["offset"][mine], slots["offset"][mine] + slots["bytes"][mine]
         if high.max() > size:
             raise ConservationError(f"{plan.buffers[buffer]}: a slot ends beyond {size} bytes")
@@ -67,10 +74,15 @@ def _peak(low: Int64s, high: Int64s, taken: Int64s, freed: Int64s, name: str) ->
             f"{name}: bytes [{low[slot]}, {high[slot]}) are taken at cycle {taken[slot]} "
             "while another tile holds them"
         )
+    return _most_taken(high - low, taken, freed)
+
+
+def _most_taken(sizes: Int64s, taken: Int64s, freed: Int64s) -> int:
+    """The most bytes that slots of some sizes take at any time."""
     # Slots are half open in time, so what is freed at a cycle counts before what is taken then.
     times = np.concatenate([freed, taken])
-    sizes = np.concatenate([low - high, high - low])
-    return int(np.cumsum(sizes[np.argsort(times, kind="stable")]).max(initial=0))
+    change = np.concatenate([-sizes, sizes])
+    return int(np.cumsum(change[np.argsort(times, kind="stable")]).max(initial=0))
 
 
 @njit(cache=True)

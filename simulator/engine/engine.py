@@ -165,11 +165,11 @@ class Engine:
             )
         for server, row, unit in wiring.listeners:
             server.connect(row, units[unit].train_is_through)
-        for core in self.plan.cores:
-            for unit in core.dma.values():
-                tasks = self.program.tasks_of(unit).tolist()
-                lanes, moves = core.spec.dma.outstanding, wiring.moves[unit]
-                DmaEngine(self.env, unit, tasks, lanes, moves, self.board, self.ledger)
+        release = self.program.tasks["release"].tolist()
+        for unit, lanes in self.plan.lanes_of.items():
+            tasks = self.program.tasks_of(unit).tolist()
+            moves = wiring.moves[unit]
+            DmaEngine(self.env, unit, tasks, lanes, release, moves, self.board, self.ledger)
 
     # -- recording
 

@@ -27,6 +27,7 @@ DEPENDENCY = CAUSE["stall/dependency"]
 OUTPUT_CREDIT = CAUSE["stall/output_credit"]
 BUSY_COMPUTE, BUSY_FILL = CAUSE["busy/compute"], CAUSE["busy/fill"]
 IMBALANCE = CAUSE["stall/sparsity_imbalance"]
+SRAM_BANDWIDTH = CAUSE["stall/sram_bandwidth"]
 JOB_COUNTS = 8
 """Ticks that are kept of a transfer: the first of its kernel's causes, zeros, the last of them."""
 
@@ -53,6 +54,7 @@ class Explainer:
         self, tasks: Mapping[str, Int64s], servers: Iterable[KernelServer], units: int
     ) -> None:
         self.kind, self.uneven = tasks["kind"], tasks["imbalance_cycles"]
+        self.starved = tasks["port_cycles"]
         self.streaming = tasks["cycles"] - tasks["fill_cycles"]
         self.causes = np.zeros((units, JOB_COUNTS), dtype=np.int64)
         self.rates = np.ones((units, 2), dtype=np.int64)
@@ -65,7 +67,8 @@ class Explainer:
     def expand(self, batch: Batch, times: TaskTimes) -> Batch:
         """A batch of ledger rows without deferred ones."""
         rows = np.stack([batch[name] for name in COLUMNS], axis=1)
-        out = _expand(rows, self.kind, self.streaming, self.uneven, self.causes, self.rates, *times)
+        inside = self.streaming, self.uneven, self.starved
+        out = _expand(rows, self.kind, *inside, self.causes, self.rates, *times)
         return {name: out[:, i] for i, name in enumerate(COLUMNS)}
 
 
@@ -113,7 +116,19 @@ def _transfer_pieces(out, n, unit, task, begin, end, causes, rate, ticks):
 
 @njit(cache=True)
 def _expand(
-    rows, kind, streaming, uneven, causes, rates, ready, start, blocker, held_by, server, ticks
+    rows,
+    kind,
+    streaming,
+    uneven,
+    starved,
+    causes,
+    rates,
+    ready,
+    start,
+    blocker,
+    held_by,
+    server,
+    ticks,
 ):  # pragma: no cover - compiled
     out = np.empty((rows.shape[0] * 2 + 8, 6), dtype=np.int64)
     n = 0
@@ -122,10 +137,12 @@ def _expand(
         if cause == WORK:
             full = end - streaming[task]
             even = full + uneven[task]
-            packed = int(even > begin)
+            fed = even + starved[task]
+            packed = int(fed > begin)
             out, n = _put(out, n, unit, begin, full, BUSY_FILL, task, packed)
             out, n = _put(out, n, unit, full, even, IMBALANCE, task, packed)
-            out, n = _put(out, n, unit, even, end, BUSY_COMPUTE, task, packed)
+            out, n = _put(out, n, unit, even, fed, SRAM_BANDWIDTH, task, packed)
+            out, n = _put(out, n, unit, fed, end, BUSY_COMPUTE, task, packed)
         elif cause == WAIT:
             first, at = n, end
             node = _blocked_by(task, ready, start, blocker, held_by)

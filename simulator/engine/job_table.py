@@ -93,11 +93,7 @@ def machine_facts(
             }
             for resource in resources
         },
-        "lanes": {
-            plan.units[unit]: core.spec.dma.outstanding
-            for core in plan.cores
-            for unit in core.dma.values()
-        },
+        "lanes": {plan.units[unit]: lanes for unit, lanes in plan.lanes_of.items()},
         "slots": {b.name: b.spec.slots for core in plan.cores for b in core.buffers},
         "latency_cycles": {"noc": noc, "dram": dram},
     }

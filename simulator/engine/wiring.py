@@ -18,7 +18,7 @@ from simulator.engine.fabric.fabric import Fabric, Stage
 from simulator.engine.fabric.resource import COMPUTE_CLASS, Int64s, Job, OperandPort, Resource
 from simulator.engine.job_table import JobTable
 from simulator.lowering.addresses import RUN_COLUMNS
-from simulator.program import LOAD, STORE, TileProgram
+from simulator.program import LOAD, SEND, STORE, TileProgram
 from traces.ledger import Ledger
 
 Moves = dict[int, tuple[Route, tuple[Job, ...]]]
@@ -50,11 +50,7 @@ def wire(
     program: TileProgram, plan: Floorplan, fabric: Fabric, env: CycleEnvironment, ledger: Ledger
 ) -> Wiring:
     """Claim rows for everybody, then build the servers and the jobs."""
-    ways = {
-        core.dma[operand]: _claim_ways(fabric, core, operand)
-        for core in plan.cores
-        for operand in core.dma
-    }
+    ways = _claim_all(program, plan, fabric)
     rows = _claim_trains(program, plan, fabric)
     servers: dict[str, KernelServer] = {}
     first_ledger = len(plan.units)
@@ -74,23 +70,62 @@ def ledger_names(plan: Floorplan, fabric: Fabric) -> tuple[str, ...]:
     return (*plan.units, *(name for resource in fabric.resources for name in resource.ledgers))
 
 
-def _claim_ways(
-    fabric: Fabric, core: CorePlan, operand: Operand
-) -> dict[tuple[int, int], list[_Leg]]:
-    """Ways of a DMA engine by (kind, buffer), a row for every lane on each server."""
-    rows: dict[str, int] = {}
-    ways = {}
+_Way = tuple[int, int, int]
+"""Kind of transfer, the buffer that a SEND leaves or -1, the buffer at its core's end."""
+
+
+def _claim_all(
+    program: TileProgram, plan: Floorplan, fabric: Fabric
+) -> dict[int, dict[_Way, list[_Leg]]]:
+    """The ways of every unit that moves tiles, with a row for each of its lanes on each server."""
+    stages = {
+        core.dma[operand]: _core_ways(fabric, core, operand)
+        for core in plan.cores
+        for operand in core.dma
+    } | {unit: _link_ways(program, plan, fabric, unit) for unit in plan.links}
+    owners = {unit: core.index for core in plan.cores for unit in core.dma.values()}
+    owners |= {unit: len(plan.cores) + place for place, unit in enumerate(plan.links)}
+    return {unit: _claim(ways, owners[unit], plan.lanes_of[unit]) for unit, ways in stages.items()}
+
+
+def _core_ways(fabric: Fabric, core: CorePlan, operand: Operand) -> dict[_Way, Sequence[Stage]]:
+    """Ways of a DMA engine: between DRAM and the buffers of its operands."""
+    ways: dict[_Way, Sequence[Stage]] = {}
     for buffer in _buffers_of(core, operand):
-        for kind, way in (
-            (LOAD, fabric.load_way(core, buffer)),
-            (STORE, fabric.store_way(core, buffer)),
-        ):
-            for stage in way:
-                if stage.resource.name not in rows:
-                    claimed = stage.resource.claim(core.index, core.spec.dma.outstanding)
-                    rows[stage.resource.name] = claimed
-            ways[kind, buffer.index] = [_Leg(stage, rows[stage.resource.name]) for stage in way]
+        ways[LOAD, -1, buffer.index] = fabric.load_way(core, buffer)
+        ways[STORE, -1, buffer.index] = fabric.store_way(core, buffer)
     return ways
+
+
+def _link_ways(
+    program: TileProgram, plan: Floorplan, fabric: Fabric, unit: int
+) -> dict[_Way, Sequence[Stage]]:
+    """Ways of the unit of a link: all that its tasks ask for."""
+    buffers = {b.index: b for core in plan.cores for b in core.buffers}
+    tasks = program.tasks_of(unit)
+    columns = [program.tasks[name][tasks] for name in ("kind", "source_buffer", "buffer")]
+    ways: dict[_Way, Sequence[Stage]] = {}
+    for kind, source, target in np.unique(np.stack(columns, axis=1), axis=0).tolist():
+        core, buffer = plan.cores[plan.core_of_buffers[target]], buffers[target]
+        if kind == SEND:
+            stages = fabric.send_way(buffers[source], buffer)
+        else:
+            stages = (fabric.load_way if kind == LOAD else fabric.store_way)(core, buffer)
+        # Of servers that end together the first is held responsible: the slowest.
+        ways[kind, source, target] = sorted(stages, key=lambda s: s.resource.bytes_per_cycle)
+    return ways
+
+
+def _claim(ways: dict[_Way, Sequence[Stage]], owner: int, lanes: int) -> dict[_Way, list[_Leg]]:
+    """Rows for a unit on each server of its ways."""
+    rows: dict[str, int] = {}
+    for way in ways.values():
+        for stage in way:
+            if stage.resource.name not in rows:
+                rows[stage.resource.name] = stage.resource.claim(owner, lanes)
+    return {
+        key: [_Leg(stage, rows[stage.resource.name]) for stage in way] for key, way in ways.items()
+    }
 
 
 def _buffers_of(core: CorePlan, engine: Operand) -> list[BufferPlan]:
@@ -118,15 +153,16 @@ def _claim_trains(program: TileProgram, plan: Floorplan, fabric: Fabric) -> Trai
 def _moves(
     program: TileProgram,
     unit: int,
-    ways: dict[tuple[int, int], list[_Leg]],
+    ways: dict[_Way, list[_Leg]],
     servers: dict[str, KernelServer],
     table: JobTable,
 ) -> Moves:
     tasks = program.tasks_of(unit)
-    kinds, buffers = program.tasks["kind"][tasks], program.tasks["buffer"][tasks]
+    columns = [program.tasks[name][tasks] for name in ("kind", "source_buffer", "buffer")]
+    asked = np.stack(columns, axis=1)
     moves: Moves = {}
-    for (kind, buffer), legs in ways.items():
-        mine = tasks[(kinds == kind) & (buffers == buffer)]
+    for way, legs in ways.items():
+        mine = tasks[(asked == way).all(axis=1)]
         route = Route(
             tuple(
                 Leg(servers[leg.stage.resource.name], leg.first_row, leg.stage.offset_cycles)

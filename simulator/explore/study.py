@@ -25,7 +25,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from hw_models.chip_files import chip_text
+from hw_models.chip_files import chip_data, chip_text
 from hw_models.sourced import without_sources
 from hw_models.spec import ChipSpec
 from hw_models.yaml_file import Strict, build, parse_yaml, read_text
@@ -199,7 +199,7 @@ def _study_of(text: str) -> Study:
 @lru_cache(maxsize=64)
 def _chip_data(name_or_path: str) -> dict[str, Any]:
     place, text = chip_text(name_or_path)
-    found: dict[str, Any] = without_sources(parse_yaml(text, place))
+    found: dict[str, Any] = without_sources(chip_data(text, place))
     return found
 
 

@@ -16,7 +16,7 @@ Column = Int64s | int
 EDGE_COLUMNS = ("src", "dst", "dependence")
 USE_COLUMNS = ("task", "slot")
 TRAIN_COLUMNS = ("task", "buffer", "write", "bytes", "offset")
-DEFAULTS = {"unit": -1, "layer": -1, "operand": -1, "slot": -1, "buffer": -1}
+DEFAULTS = dict.fromkeys(("unit", "layer", "operand", "slot", "buffer", "source_buffer"), -1)
 """Columns of a task that are not 0 unless said otherwise."""
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from hw_models.floorplan import CorePlan, Floorplan, floorplan
 from hw_models.spec import ChipSpec
+from hw_models.yaml_file import InputError
 from simulator.allocation.shares import Allocation, split
 from simulator.lowering.addresses import dram_addresses
 from simulator.lowering.buffer_map import BufferMap
@@ -24,7 +25,7 @@ from simulator.mapping.mapper import Plan, find_mapping, least_bytes
 from simulator.mapping.mapping import LayerMappingSpec
 from simulator.mapping.part import Part
 from simulator.mapping.streams import Stream, layer_streams
-from simulator.program import CREDIT, TileProgram
+from simulator.program import CREDIT, Compiled, TileProgram
 from simulator.workload.graph import Workload
 
 
@@ -48,6 +49,13 @@ class Lowered:
         """Tensors that never go to DRAM."""
         return frozenset(name for placement in self.placements for name in placement.stays)
 
+    @property
+    def compiled(self) -> Compiled:
+        """What running it takes, however it was made."""
+        predicted = tuple(self.plans[layer].cycles for layer in self.program.layers)
+        cores = tuple(frozenset(share.core for share in shares) for shares in self.allocation)
+        return Compiled(self.program, self.plan, predicted, cores)
+
 
 def lower(
     workload: Workload,
@@ -60,10 +68,12 @@ def lower(
 
     objective: what the mapping search minimises (mapping.search.OBJECTIVES). given: mappings by
     layer name that replace the search. allocation: which core computes what; by default every
-    layer divided over all cores. Raises InputError when a layer fits in no legal tiling.
+    layer divided over all cores. Raises InputError when a layer fits in no legal tiling, and for
+    cores that compute side by side in one buffer.
     """
     plan = floorplan(chip)
     shares = split(workload, plan) if allocation is None else allocation
+    _refuse_shared(plan, {share.core for layer in shares for share in layer})
     return _Lowering(workload, plan, objective, given or {}, shares).run()
 
 
@@ -164,6 +174,19 @@ class _Lowering:
         stayer = self.tensors.stayers[tensor]
         self.builder.add_uses(last_writer, stayer.slot)
         stayer.region.holders.append(last_writer)
+
+
+def _refuse_shared(plan: Floorplan, cores: set[int]) -> None:
+    # Each core lays out its buffers by itself, which would give the same bytes to several.
+    users: dict[int, str] = {}
+    for core in (plan.cores[number] for number in sorted(cores)):
+        for buffer in core.buffers:
+            first = users.setdefault(buffer.index, core.name)
+            if first != core.name:
+                raise InputError(
+                    f"{plan.chip.name}: {first} and {core.name} must have buffers of their own to "
+                    f"compute layers one after another, not both {buffer.name}"
+                )
 
 
 def _situation(

@@ -275,7 +275,7 @@ def rates_of(core: CorePlan, plan: Floorplan) -> np.ndarray:
     return np.array(
         [
             float(chip.dram_bytes_per_cycle),
-            chip.noc.width_bytes,
+            plan.noc_ports[core.index].width_bytes,
             latency,
             core.spec.dma.outstanding,
             sum(action_energies_pj(chip)[action] for action in ("dram_byte", "noc_byte")),

@@ -1,15 +1,25 @@
 """Chip files: what is refused, in one line that names file, key and rule."""
 
 import re
+from typing import get_args
 
 import pytest
 import yaml
 
 from hw_models.chip_files import load_chip, parse_chip
 from hw_models.clock import exact
+from hw_models.floorplan import floorplan
 from hw_models.sourced import numbers_with_source, without_sources
+from hw_models.spec import OPERANDS, Op
 from hw_models.yaml_file import parse_yaml
+from simulator.workload.graph import LayerOp
 from traces.errors import InputError
+
+
+def link(name, first, second, *, directed=False, width_bytes=8):
+    """A link of a chip file."""
+    return {"name": name, "ends": [first, second], "width_bytes": width_bytes, "directed": directed}
+
 
 CHIP = """
 name: small
@@ -33,6 +43,11 @@ dram: {standard: DDR4_2400, channels: 1, bandwidth_gb_per_s: 19.2, latency_ns: 6
 """
 
 
+def small_chip():
+    """The checked chip."""
+    return parse_chip(CHIP, "small.yaml")
+
+
 def changed(path, value):
     """The text of CHIP with one key set, or removed when the value is `...`."""
     data = yaml.safe_load(CHIP)
@@ -48,7 +63,7 @@ def changed(path, value):
 
 
 def test_the_chip_itself_is_fine():
-    chip = parse_chip(CHIP, "small.yaml")
+    chip = small_chip()
     assert chip.dram_bytes_per_cycle == exact(19.2)
     assert chip.peak_macs_per_cycle == 8 * 8
     assert chip.cores[0].buffer_of("psum").name == "sram"
@@ -82,7 +97,7 @@ BAD = [
         "cores[0].pe_array.kind",
         "magic",
         "cores[0].pe_array must have a kind that is one of 'systolic', 'spatial', "
-        "'row_stationary', 'borrowing', not 'magic'",
+        "'row_stationary', 'borrowing', 'dataflow', not 'magic'",
     ),
     ("cores[0].pe_array.kind", ..., "cores[0].pe_array must have a kind"),
     ("cores[0].pe_array.row", 8, "cores[0].pe_array.row is not a known key"),
@@ -119,7 +134,7 @@ BAD = [
         "noc.kind",
         "wormhole",
         "noc must have a kind that is one of 'bus', 'point_to_point', 'crossbar', 'ring', 'mesh', "
-        "'torus', not 'wormhole'",
+        "'torus', 'links', not 'wormhole'",
     ),
     (
         "noc",
@@ -147,6 +162,47 @@ BAD = [
         "noc: mesh 2: node dram0 must be at a router from 0 to 1, not 3",
     ),
     ("noc.latency_cycles", -1, "noc.latency_cycles must be at least 0, not -1"),
+    ("noc", {"kind": "links", "links": []}, "noc.links must have at least 1 entries, not 0"),
+    (
+        "noc",
+        {"kind": "links", "links": [link("x", "core", "core2")]},
+        "noc.links[0].ends must be two of core, dram, any, not 'core2'",
+    ),
+    (
+        "noc",
+        {"kind": "links", "links": [link("x", "core", "dram"), link("y", "core", "core")]},
+        "noc.links[1].ends must be two different places, not 'core' twice",
+    ),
+    (
+        "noc",
+        {"kind": "links", "links": [link("x", "core", "dram"), link("x", "dram", "core")]},
+        "noc.links must have different names, not 'x' twice",
+    ),
+    (
+        "noc",
+        {"kind": "links", "links": [link("x", "core", "dram", directed=True)]},
+        "noc.links must give a route from dram to core",
+    ),
+    (
+        "noc",
+        {"kind": "links", "links": [link("x", "core", "dram", width_bytes=0)]},
+        "noc.links[0].width_bytes must be at least 1, not 0",
+    ),
+    (
+        "cores[0].runs",
+        ["conv2d", "convolution"],
+        "cores[0].runs[1] must be one of 'conv2d', 'matmul', 'pool', 'elementwise', 'activation', "
+        "'softmax', 'norm', 'concat', 'resize' or 'embedding', not 'convolution'",
+    ),
+    ("cores[0].clock_ghz", 0, "cores[0].clock_ghz must be greater than 0, not 0"),
+    ("cores[0].clock_ghz", 21, "cores[0].clock_ghz must be at most 20, not 21"),
+    (
+        "cores[0].clock_ghz",
+        1.00001,
+        "cores[0].clock_ghz must be to the chip's as two ints of at most 10000, not 100001 to "
+        "100000",
+    ),
+    ("cores[0].name", "dram", "cores must not be called dram, any, shared, not 'dram'"),
     ("dram.bandwidth_gb_per_s", -3, "dram.bandwidth_gb_per_s must be greater than 0, not -3"),
     ("dram.granule_bytes", "64B", "dram.granule_bytes must be an int, not '64B'"),
     ("dram.standard", "", "dram.standard must not be empty"),
@@ -209,6 +265,62 @@ def test_a_bad_value_gives_one_line_with_file_key_and_rule(path, value, message)
 def test_a_malformed_file_is_refused(text, message):
     with pytest.raises(InputError, match=f"^{message}$"):
         parse_chip(text, "small.yaml")
+
+
+def with_second_core(**changes):
+    """The text of CHIP with a shared sram and a second core, whose sram differs by the changes."""
+    data = yaml.safe_load(CHIP)
+    first, sram = data["cores"][0], data["cores"][0]["buffers"][0]
+    sram["shared"] = True
+    second = {**first, "name": "other", "buffers": [{**sram, **changes}, first["buffers"][1]]}
+    return yaml.safe_dump({**data, "cores": [first, second]})
+
+
+def test_a_shared_buffer_may_hold_other_operands_in_each_core():
+    data = yaml.safe_load(with_second_core())
+    data["cores"][1]["buffers"] = [{**data["cores"][0]["buffers"][0], "holds": list(OPERANDS)}]
+    plan = floorplan(parse_chip(yaml.safe_dump(data), "small.yaml"))
+    assert plan.buffers == ("shared.sram", "core.weights")
+    assert [b.index for core in plan.cores for b in core.buffers] == [0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "first"),
+    [("size_bytes", 32768, 65536), ("width_bytes", 8, 16), ("shared", False, True)],
+)
+def test_a_shared_buffer_is_described_alike_in_all_cores(key, value, first):
+    message = (
+        f"small.yaml: cores must describe the shared buffer sram alike, not with {key} {first} in "
+        f"core and {value} in other"
+    )
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        parse_chip(with_second_core(**{key: value}), "small.yaml")
+
+
+def test_a_core_has_its_own_clock_and_layers():
+    chip = parse_chip(changed("cores[0].clock_ghz", 0.4), "small.yaml")
+    assert chip.core_cycle(chip.cores[0]) == exact(1.0) / exact(0.4)
+    assert small_chip().core_cycle(small_chip().cores[0]) == 1
+    core = parse_chip(changed("cores[0].runs", ["pool"]), "small.yaml").cores[0]
+    assert (core.takes("pool"), core.takes("conv2d"), core.computes_macs) == (True, False, False)
+    assert small_chip().cores[0].takes("conv2d")
+
+
+def test_layers_that_a_core_can_be_limited_to_are_those_of_the_workload():
+    assert set(get_args(Op)) == {op.value for op in LayerOp}
+
+
+def test_a_core_is_like_one_of_the_files_except_what_it_says_itself():
+    data = yaml.safe_load(CHIP)
+    data["cores"] = [{"name": "c", "like": "stream_c16_k16", "runs": ["conv2d"]}]
+    core = parse_chip(yaml.safe_dump(data), "small.yaml").cores[0]
+    assert (core.name, core.runs, core.pe_array.lanes) == ("c", ("conv2d",), (16, 16))
+
+
+def test_a_core_like_none_of_the_files_is_refused():
+    message = r"^small\.yaml: like must be one of the cores simba_quarter, .*, not 'c16'$"
+    with pytest.raises(InputError, match=message):
+        parse_chip(changed("cores[0].like", "c16"), "small.yaml")
 
 
 def test_a_misspelt_preset_gets_the_nearest_name():

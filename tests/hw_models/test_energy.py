@@ -153,7 +153,8 @@ def test_every_action_of_a_chip_has_energy_and_source(name):
     of_cores = [f"{c.name}.{name}" for c in chip.cores for name in ("pe_store", *TIME_ACTIONS)]
     for action in ("mac", "vector_operation", "noc_byte", "dram_byte", *accesses, *of_cores):
         entry = energies.of_action(action)
-        assert entry.pj > 0
+        free = action == "noc_byte" and chip.noc.kind == "links"
+        assert entry.pj > 0 or (free and entry.pj == 0)
         assert len(entry.source) > 20
     assert len(energies.entries) == 4 + len(accesses) + len(of_cores)
     assert energies.as_dict()["mac"]["pj"] == energies.of_action("mac").pj

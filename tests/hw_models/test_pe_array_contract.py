@@ -6,6 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hw_models.pe_array.borrowing_array import BorrowingSpec
+from hw_models.pe_array.dataflow import DataflowSpec
 from hw_models.pe_array.registry import PE_ARRAYS, pe_array
 from hw_models.pe_array.row_stationary import RowStationarySpec
 from hw_models.pe_array.spatial import SpatialSpec, UnrollSpec
@@ -45,6 +46,19 @@ def row_stationary(psum_add_cycles):
     )
 
 
+def dataflow(lanes, *unrollings):
+    return DataflowSpec(
+        kind="dataflow",
+        lanes=lanes,
+        unrollings=unrollings,
+        mac_pj=0.04,
+        stores=(),
+        buffers=(),
+        mapping="latency",
+        last_store="waits",
+    )
+
+
 SPECS = {
     **{
         f"systolic_{dataflow}_{overlap}": systolic(dataflow, overlap)
@@ -64,6 +78,8 @@ SPECS = {
         abuf_steps=9,
         bbuf_steps=3,
     ),
+    "dataflow_channels": dataflow((4, 3), ("k", "c"), ("g",)),
+    "dataflow_window": dataflow((5, 3, 2), ("ox", "fx", "fy")),
     "row_stationary": row_stationary(1),
     "row_stationary_free_adds": row_stationary(0),
 }

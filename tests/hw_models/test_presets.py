@@ -5,6 +5,7 @@ from fractions import Fraction
 import pytest
 
 from hw_models.chip_files import (
+    chip_data,
     chip_text,
     load_chip,
     preset_names,
@@ -13,7 +14,6 @@ from hw_models.clock import exact
 from hw_models.pe_array.registry import pe_array
 from hw_models.sourced import numbers_with_source
 from hw_models.spec import OPERANDS
-from hw_models.yaml_file import parse_yaml
 
 # chip: MACs a cycle, clock in GHz, DRAM GB/s, as in the sources that the files name; 34.15 and
 # 17.08 are two and one DDR3-2133 channels with the clock of 0.937 ns that the table gives
@@ -29,13 +29,31 @@ PUBLISHED = {
     "nvdla_large": (2_048, "1", "10"),
     "edge_os_16x16": (256, "0.5", "6.4"),
     "gemmini_16x16": (256, "1", "17.08"),
+    "depfin": (128 * 16, "0.93", "7.44"),
+    "diana": (16 * 16 + 16 * 16 * 3 * 3, "0.27", "8.64"),
+    "aimc_4x4": ((4 * 64 + 256) * 256 * 3 * 3 * 2, "0.2", "16"),
+    "meta_proto_df": (32 * 2 * 4 * 4, "1", "8"),
+    "simba_2x2": (4 * 1024, "1.958", "31.33"),
+    "stream_tpu_quad": (4 * 32 * 32, "1", "8"),
+    "stream_single_16x16": (16 * 16, "1", "16"),
+    "stream_single_32x32": (32 * 32, "1", "16"),
+    "stream_single_64x64": (64 * 64, "1", "16"),
+    "stream_single_128x128": (128 * 128, "1", "16"),
+    "stream_4homo": (4 * 16 * 16, "1", "16"),
+    "stream_4homo_bus": (4 * 16 * 16, "1", "8"),
+    "stream_4hetero": (3 * 16 * 16 + 3 * 3 * 28, "1", "16"),
+    "stream_4hetero_bus": (3 * 16 * 16 + 3 * 3 * 28, "1", "8"),
+    "stream_16homo": (16 * 16 * 16, "1", "16"),
+    "stream_16hetero": (4 * (3 * 16 * 16 + 3 * 3 * 28), "1", "16"),
+    "stream_64homo": (64 * 16 * 16, "1", "16"),
+    "stream_64hetero": (16 * (3 * 16 * 16 + 3 * 3 * 28), "1", "16"),
 }
 every_preset = pytest.mark.parametrize("name", sorted(PUBLISHED))
 
 
 def numbers(name):
     place, text = chip_text(name)
-    return numbers_with_source(parse_yaml(text, place))
+    return numbers_with_source(chip_data(text, place))
 
 
 def test_presets_are_the_expected_ones():

@@ -77,6 +77,7 @@ def explainer(kind, streaming=None):
     made.kind = np.array(kind)
     made.streaming = np.array(streaming or [0] * len(kind))
     made.uneven = np.zeros(len(kind), dtype=np.int64)
+    made.starved = np.zeros(len(kind), dtype=np.int64)
     made.causes = np.array([[SERVED, QUEUED, OTHER, LATENCY]])
     made.rates = np.array([[1, 1]])
     return made

@@ -2,12 +2,13 @@
 
 import pytest
 
-from hw_models.chip_files import load_chip, preset_names
+from hw_models.chip_files import load_chip
 from simulator.mapping.search import OBJECTIVES
 from simulator.run import simulate
 from simulator.workload.source import load_network
 from simulator.workload.zoo import NETWORKS
 from tests.simulator.test_result import assert_result_adds_up
+from validation.bench.zoo import layered_presets
 
 EVERY_NETWORK_ON = "tpu_like"
 ON_EVERY_PRESET = ("squeezenet1_1", "mobilenet_v2")
@@ -19,7 +20,7 @@ def test_every_network_runs(network):
     assert_result_adds_up(workload, simulate(workload, load_chip(EVERY_NETWORK_ON)))
 
 
-@pytest.mark.parametrize("preset", sorted(set(preset_names()) - {EVERY_NETWORK_ON}))
+@pytest.mark.parametrize("preset", sorted(set(layered_presets()) - {EVERY_NETWORK_ON}))
 @pytest.mark.parametrize("network", ON_EVERY_PRESET)
 def test_every_preset_runs(network, preset):
     workload = load_network(network)

@@ -48,7 +48,7 @@ def test_a_chain_by_hand(tmp_path):
 
 @given(graphs(), st.data())
 def test_a_task_may_be_late_by_its_slack_and_no_more(case, data):
-    unit, pointers, sources, durations, lanes = as_arrays(*case)
+    unit, pointers, sources, durations, lanes = as_arrays(*case[:4], [0] * len(case[0]))
     # With one lane a later end can't change who takes which lane.
     lanes = np.ones_like(lanes)
     times = task_times(unit, pointers, sources, durations, lanes)
@@ -64,9 +64,11 @@ def test_a_task_may_be_late_by_its_slack_and_no_more(case, data):
 
 @given(graphs())
 def test_slack_without_units_is_that_of_the_longest_chain(case):
-    _, predecessors, durations, _ = case
+    _, predecessors, durations, *_ = case
     n = len(durations)
-    unit, pointers, sources, _, lanes = as_arrays(list(range(n)), predecessors, durations, [1] * n)
+    unit, pointers, sources, _, lanes = as_arrays(
+        list(range(n)), predecessors, durations, [1] * n, [0] * n
+    )
     cycles = np.array(durations, dtype=np.int64)
     times = task_times(unit, pointers, sources, Durations.plain(cycles), lanes)
     longest, slack = longest_chain_plain(predecessors, durations)

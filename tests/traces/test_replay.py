@@ -172,7 +172,7 @@ def test_the_knee_is_where_a_curve_stops_falling():
 
 @st.composite
 def graphs(draw):
-    """Small graphs: units, predecessors, durations, lanes."""
+    """Small graphs: units, predecessors, durations, lanes, releases."""
     n, units = draw(st.integers(1, 12)), draw(st.integers(1, 3))
     unit = draw(st.lists(st.integers(-1, units - 1), min_size=n, max_size=n))
     durations = [0 if u < 0 else draw(st.integers(0, 5)) for u in unit]
@@ -180,31 +180,33 @@ def graphs(draw):
         sorted(draw(st.sets(st.integers(0, t - 1), max_size=3))) if t else [] for t in range(n)
     ]
     lanes = draw(st.lists(st.integers(1, 3), min_size=units, max_size=units))
-    return unit, predecessors, durations, lanes
+    release = [0 if u < 0 else draw(st.integers(0, 12)) for u in unit]
+    return unit, predecessors, durations, lanes, release
 
 
-def as_arrays(unit, predecessors, durations, lanes):
+def as_arrays(unit, predecessors, durations, lanes, release):
     pointers = np.cumsum([0, *map(len, predecessors)])
     sources = np.array([p for before in predecessors for p in before], dtype=np.int64)
+    plain = Durations.plain(np.array(durations, dtype=np.int64))
     return (
         np.array(unit, dtype=np.int64), pointers, sources,
-        Durations.plain(np.array(durations, dtype=np.int64)), np.array(lanes, dtype=np.int64),
+        plain._replace(release=np.array(release, dtype=np.int64)), np.array(lanes, dtype=np.int64),
     )  # fmt: skip
 
 
 @given(graphs())
 def test_start_times_are_those_of_a_walk_through_the_cycles(case):
-    unit, predecessors, durations, lanes = case
     times = task_times(*as_arrays(*case))
-    assert times.start.tolist() == start_times_plain(unit, predecessors, durations, lanes)
-    assert (times.end - times.start).tolist() == durations
+    assert times.start.tolist() == start_times_plain(*case)
+    assert (times.end - times.start).tolist() == case[2]
 
 
 @given(graphs())
 def test_shares_without_servers_give_the_same_times(case):
     unit, pointers, sources, durations, lanes = as_arrays(*case)
     times = task_times(unit, pointers, sources, durations, lanes)
-    start, end = shared_times(work_of(unit, pointers, sources, durations.cycles, lanes), 1)
+    work = work_of(unit, pointers, sources, durations.cycles, lanes)
+    start, end = shared_times(work._replace(release=durations.release), 1)
     assert start.tolist() == times.start.tolist()
     assert end.tolist() == times.end.tolist()
 
@@ -219,7 +221,7 @@ def work_of(unit, pointers, sources, fixed, lanes, jobs=()):
     task, server, offset = (table[:, i].astype(np.int64) for i in range(3))
     counts = np.concatenate([[0], np.cumsum(np.bincount(task, minlength=n))]).astype(np.int64)
     return Work(
-        unit, fixed, np.zeros(n, dtype=np.int64), counts, server, offset, table[:, 3].copy(),
+        unit, fixed, *np.zeros((2, n), dtype=np.int64), counts, server, offset, table[:, 3].copy(),
         table[:, 4].copy(), lanes, edges, dst[order],
     )  # fmt: skip
 

@@ -4,11 +4,12 @@ import json
 import re
 import stat
 import sys
+from dataclasses import replace
 
 import pytest
 
-from validation.bench import scalesim_peer as scalesim
-from validation.bench.scalesim_peer import PeerError, PeerTiming, peer_python, peer_seconds
+from validation.bench.peer_environment import PeerEnvironment, PeerError
+from validation.bench.scalesim_peer import ENVIRONMENT, PeerTiming, peer_seconds
 from validation.bench.scalesim_runner import CONFIG
 
 LAYER = ("conv", 10, 12, 3, 2, 4, 8, 1)
@@ -24,14 +25,14 @@ def environment(tmp_path):
         python.parent.mkdir(parents=True)
         python.write_text("\n".join([f"#!{sys.executable}", *program]), encoding="utf-8")
         python.chmod(python.stat().st_mode | stat.S_IXUSR)
-        (folder / "ready.txt").write_text("\n".join(scalesim.REQUIREMENTS), encoding="utf-8")
-        return folder
+        (folder / "ready.txt").write_text("\n".join(ENVIRONMENT.requirements), encoding="utf-8")
+        return replace(ENVIRONMENT, folder=folder)
 
     return make
 
 
 def test_the_job_reaches_the_peer_and_its_lines_come_back(environment):
-    folder = environment(
+    peer = environment(
         "import json, sys",
         "job = json.load(sys.stdin)",
         "for name, *sizes in job['layers']:",
@@ -40,37 +41,36 @@ def test_the_job_reaches_the_peer_and_its_lines_come_back(environment):
         "    print(json.dumps(found | {'total_cycles': cycles}))",
     )
     expected = PeerTiming("convws", 2.0, 1.0, sum(LAYER[1:]) * 32 + 16)
-    assert peer_seconds([LAYER, LAYER], 32, 16, "ws", folder) == [expected, expected]
+    assert peer_seconds([LAYER, LAYER], 32, 16, "ws", peer) == [expected, expected]
 
 
 def test_a_peer_that_fails_gives_its_last_line(environment):
-    folder = environment("import sys", "sys.exit('first\\nAssertionError: too large\\n')")
+    peer = environment("import sys", "sys.exit('first\\nAssertionError: too large\\n')")
     rule = r"^SCALE-Sim: can't run the layers: AssertionError: too large$"
     with pytest.raises(PeerError, match=rule):
-        peer_seconds([LAYER], 32, 32, "ws", folder)
+        peer_seconds([LAYER], 32, 32, "ws", peer)
 
 
 def test_an_environment_that_is_ready_is_used_again(environment):
-    folder = environment("")
-    assert peer_python(folder) == folder / "bin" / "python"
+    peer = environment("")
+    assert peer.python() == peer.folder / "bin" / "python"
 
 
 def test_an_environment_that_cannot_be_made_is_one_line(tmp_path):
     (tmp_path / "file").touch()
     place = tmp_path / "file" / "peer"
     with pytest.raises(PeerError, match=f"^SCALE-Sim: can't make {re.escape(str(place))}: .+$"):
-        peer_python(place)
+        replace(ENVIRONMENT, folder=place).python()
 
 
 def test_other_requirements_make_the_environment_anew(environment, monkeypatch):
-    folder = environment("")
+    peer = replace(environment(""), requirements=("scalesim==9.9.9",))
     calls = []
-    monkeypatch.setattr(scalesim, "REQUIREMENTS", ("scalesim==9.9.9",))
-    monkeypatch.setattr(scalesim, "_run", lambda words, task, text="": calls.append(words) or "")
-    peer_python(folder)
+    monkeypatch.setattr(PeerEnvironment, "_call", lambda _, words, task: calls.append(words) or "")
+    peer.python()
     assert [words[1:3] for words in calls] == [["-m", "venv"], ["-m", "pip"]]
     assert calls[1][-1] == "scalesim==9.9.9"
-    assert (folder / "ready.txt").read_text(encoding="utf-8") == "scalesim==9.9.9"
+    assert (peer.folder / "ready.txt").read_text(encoding="utf-8") == "scalesim==9.9.9"
 
 
 def test_the_configuration_has_every_section_that_the_peer_needs():

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hw_models.nest.hierarchy import Direction, Machine, Memory, Nest, Port
+from hw_models.nest.latency import _open_cycles, double_buffered, nest_latency
+from hw_models.nest.transfers import transfers
 from hw_models.yaml_file import InputError
-from validation.analytical.hierarchy import Direction, Machine, Memory, Nest, Port
-from validation.analytical.nest_latency import _open_cycles, double_buffered, nest_latency
-from validation.analytical.transfers import transfers
 from validation.zigzag import REFERENCES, validate
 
 RUNS = REFERENCES / "zigzag_runs.csv"

@@ -31,7 +31,8 @@ def command(
         Path | None,
         typer.Option(
             "--predictions",
-            help="CSV of layer, cycles; COMPUTE_REPORT.csv; ZigZag JSON; Timeloop statistics.",
+            help="CSV of layer, cycles; COMPUTE_REPORT.csv; ZigZag JSON; Timeloop statistics; a "
+            "schedule of Stream as CSV or JSON.",
         ),
     ] = None,
     memory: Annotated[
@@ -71,7 +72,7 @@ def run(
     from hw_models.chip_files import load_chip
     from simulator.sparsity.densities import with_sparsity
     from simulator.workload.source import load_network
-    from validation.analytical.compare import compare, compare_given, simulated
+    from validation.analytical.compare import check_layers, compare, compare_given, simulated
     from validation.analytical.designs import rankings
     from validation.analytical.own import read_predictions
     from validation.analytical.report import closing_line, print_report, ranking_table
@@ -82,6 +83,8 @@ def run(
     if sparsity:
         workload = with_sparsity(workload, sparsity)
     given = read_predictions(predictions, workload) if predictions is not None else {}
+    if predictions is not None:
+        check_layers(workload, str(predictions), given)
     case = simulated(workload, spec, memory)
     comparisons = [compare(case, name, predict) for name, predict in chosen.items()]
     if predictions is not None:

@@ -2,7 +2,8 @@
 
 A CSV has the columns layer, cycles and perhaps energy_pj, dram_bytes. SCALE-Sim's
 COMPUTE_REPORT.csv numbers the products of the network from 0. JSON is an object of layers, each
-with ZigZag's "latency" and "energy" (simple export) or its "outputs" (complete export). Timeloop's
+with ZigZag's "latency" and "energy" (simple export) or its "outputs" (complete export). A CSV or a
+JSON list with layer, start and end is a schedule of Stream's (`stream_schedule`). Timeloop's
 statistics and ZigZag's exports are one file a layer, named after it (NAME.stats.txt,
 NAME_complete.json, ...), or a folder of them.
 """
@@ -19,6 +20,7 @@ from typing import Any
 
 from hw_models.yaml_file import InputError, read_text
 from simulator.workload.graph import Workload
+from validation.analytical import stream_schedule
 from validation.analytical.compare import check
 from validation.analytical.prediction import Predict, Prediction
 from validation.reference_file import number, or_blank, read_reference, text, whole
@@ -36,8 +38,12 @@ ENDINGS = re.compile(r"(_complete|_simple|\.stats|\.map\+stats|_overall)$")
 def read_predictions(path: Path, workload: Workload) -> dict[str, Prediction]:
     """Predictions by layer name. Raises InputError for what can't be read or can't be cycles."""
     if path.is_dir():
-        files = sorted(p for p in path.iterdir() if p.suffix in (".json", ".txt"))
-        found = {name: p for file in files for name, p in _read(file, workload).items()}
+        found: dict[str, Prediction] = {}
+        for file in sorted(p for p in path.iterdir() if p.suffix in (".json", ".txt")):
+            more = _read(file, workload)
+            for name in found.keys() & more.keys():
+                raise InputError(f"{file}: layer {name}: must be in one file, not in several")
+            found |= more
     else:
         found = _read(path, workload)
     if not found:
@@ -60,6 +66,8 @@ def _table(path: Path, workload: Workload) -> dict[str, Prediction]:
     lines = [line for line in read_text(path).splitlines() if line and not line.startswith("#")]
     if lines and lines[0].startswith(COMPUTE_REPORT):
         return _compute_report(path, workload)
+    if lines and stream_schedule.is_schedule(lines[0]):
+        return stream_schedule.read_table(path, workload)
     optional = {"energy_pj": or_blank(number), "dram_bytes": or_blank(number)}
     found: dict[str, Prediction] = {}
     for row in read_reference(path, {"layer": text, "cycles": number}, optional):
@@ -77,22 +85,26 @@ def _compute_report(path: Path, workload: Workload) -> dict[str, Prediction]:
     if SCALESIM_CYCLES not in header:
         raise InputError(f"{path}: must have the column {SCALESIM_CYCLES}")
     products = [layer.name for layer in workload.layers if layer.is_mac]
-    found = {}
+    found: dict[str, Prediction] = {}
     for line, row in enumerate(rows, 2):
         try:
             layer = int(whole(0, len(products) - 1)(row[0]))
             cycles = float(number(row[header.index(SCALESIM_CYCLES)]))
         except (ValueError, IndexError) as error:
             raise InputError(f"{path}: line {line}: {error}") from None
+        if products[layer] in found:
+            raise InputError(f"{path}: line {line}: layer must be named once, not {layer} twice")
         found[products[layer]] = Prediction(cycles)
     return found
 
 
-def _json(path: Path, _workload: Workload) -> dict[str, Prediction]:
+def _json(path: Path, workload: Workload) -> dict[str, Prediction]:
     try:
         data = json.loads(read_text(path))
     except json.JSONDecodeError as error:
         raise InputError(f"{path}: must be JSON: {error}") from None
+    if isinstance(data, list):
+        return stream_schedule.read_list(path, data, workload)
     if not isinstance(data, dict):
         raise InputError(f"{path}: must be an object of layers, not a {type(data).__name__}")
     one = "latency" in data or "outputs" in data
@@ -118,7 +130,10 @@ def _timeloop(path: Path, _workload: Workload) -> dict[str, Prediction]:
     cycles, energy = CYCLES.findall(content), ENERGY.findall(content)
     if not cycles:
         raise InputError(f"{path}: must have a line 'Cycles: N', as Timeloop's statistics do")
-    pj = float(energy[-1]) * PJ_PER_UJ if energy else None
+    try:
+        pj = float(energy[-1]) * PJ_PER_UJ if energy else None
+    except ValueError:
+        raise InputError(f"{path}: Energy must be a number, not {energy[-1]!r}") from None
     return {_layer_name(path): Prediction(float(cycles[-1]), pj)}
 
 
@@ -140,8 +155,9 @@ def load_hook(name: str) -> Predict:
         sys.path.insert(0, "")
     try:
         function = getattr(importlib.import_module(module_name), function_name)
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"--models {name}: can't be loaded: {error}") from None
+    except (Exception, SystemExit) as error:  # a user's module may raise anything
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise InputError(f"--models {name}: can't be loaded: {reason}") from None
     if not callable(function):
         raise InputError(f"--models {name}: must be a function, not {type(function).__name__}")
     predict: Predict = function

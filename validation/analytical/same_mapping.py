@@ -11,6 +11,8 @@ from __future__ import annotations
 from math import ceil, prod
 
 from hw_models.chip_files import load_chip
+from hw_models.nest.hierarchy import RELEVANT, Loop, Machine, Nest
+from hw_models.nest.transfers import operand_flow
 from hw_models.pe_array.spatial import SpatialSpec, UnrollSpec
 from hw_models.spec import BufferSpec, ChipSpec, Operand
 from hw_models.yaml_file import InputError
@@ -20,8 +22,6 @@ from simulator.result import LayerResult
 from simulator.run import simulate
 from simulator.workload.graph import Layer, LayerOp, LoopDims, Tensor, Workload
 from simulator.workload.graph import Operand as LayerOperand
-from validation.analytical.hierarchy import RELEVANT, Loop, Machine, Nest
-from validation.analytical.transfers import operand_flow
 
 STREAMS: dict[str, str] = {"I": "input", "W": "weight", "O": "psum"}
 HOLDS: dict[str, tuple[Operand, ...]] = {

@@ -5,14 +5,14 @@ from __future__ import annotations
 from itertools import takewhile
 from math import ceil
 
+from hw_models.nest.hierarchy import OPERANDS, Direction, Loop, Machine, Memory, Nest, Port
+from hw_models.nest.latency import nest_latency
 from hw_models.pe_array.spatial import SpatialSpec
 from hw_models.pe_array.systolic import SystolicSpec
 from hw_models.spec import BufferSpec, ChipSpec, Operand
 from simulator.mapping.mapping import Mapping
 from simulator.mapping.streams import TILED_LOOPS
 from simulator.workload.graph import LOOPS, Layer
-from validation.analytical.hierarchy import OPERANDS, Direction, Loop, Machine, Memory, Nest, Port
-from validation.analytical.nest_latency import nest_latency
 from validation.analytical.prediction import DRAM, EMPTY, IDEAL, SRAM, Model, Prediction, of_causes
 from validation.analytical.tiling import (
     compute_cycles,

@@ -1,4 +1,4 @@
-"""Benchmark `zoo`: every network on every preset, with every law checked in every run."""
+"""Benchmark `zoo`: every network on every preset that runs it layer by layer, with every law checked in every run."""
 
 from __future__ import annotations
 
@@ -25,6 +25,11 @@ class ZooRun:
     unexplained: int
 
 
+def layered_presets() -> list[str]:
+    """Presets whose cores can each run a whole network; lists of links join cores of many kinds."""
+    return [name for name in preset_names() if load_chip(name).noc.kind != "links"]
+
+
 def runs(networks: Sequence[str], chips: Sequence[str]) -> Iterator[ZooRun]:
     """Simulate all of them in turn; a broken law raises."""
     for network in networks:
@@ -46,7 +51,7 @@ def runs(networks: Sequence[str], chips: Sequence[str]) -> Iterator[ZooRun]:
 def main() -> str:
     """Run the whole matrix with a line for each, and return the closing line."""
     done = []
-    for run in runs(list(NETWORKS), preset_names()):
+    for run in runs(list(NETWORKS), layered_presets()):
         done.append(run)
         sys.stdout.write(
             f"{run.network:20} {run.chip:14} {run.cycles:14,} cycles, utilisation "

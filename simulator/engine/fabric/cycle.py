@@ -43,7 +43,7 @@ class CycleFabric(Fabric):
         return [
             Stage(dram, noc.request_cycles + self.controller_cycles),
             *(Stage(server, data) for server in interface),
-            Stage(self.network.load(core), data),
+            *(Stage(link, data) for link in self.network.way(self.dram_node, core.index)),
             Stage(self.ports[buffer.index][1], data + noc.reply_cycles),
         ]
 
@@ -54,8 +54,18 @@ class CycleFabric(Fabric):
         return [
             Stage(dram, data + self.controller_cycles),
             *(Stage(server, data) for server in interface),
-            Stage(self.network.store(core), 0),
+            *(Stage(link, 0) for link in self.network.way(core.index, self.dram_node)),
             Stage(self.ports[buffer.index][0], 0),
+        ]
+
+    def send_way(self, source: BufferPlan, target: BufferPlan) -> Sequence[Stage]:
+        """Links and the buffer it leaves begin at once, the other when the first data are there."""
+        ends = self.core_of[source.index], self.core_of[target.index]
+        head = self.plan.noc_ports[ends[0]].request_cycles
+        return [
+            *(Stage(link, 0) for link in self.network.way(*ends)),
+            Stage(self.ports[source.index][0], 0),
+            Stage(self.ports[target.index][1], head),
         ]
 
     def operand_port(self, buffer: BufferPlan, write: bool) -> OperandPort | None:

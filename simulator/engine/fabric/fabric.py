@@ -27,6 +27,8 @@ class Fabric(ABC):
     def __init__(self, plan: Floorplan) -> None:
         self.plan = plan
         self.resources: list[Resource] = []
+        self.core_of = plan.core_of_buffers
+        self.dram_node = len(plan.cores)
 
     @abstractmethod
     def load_way(self, core: CorePlan, buffer: BufferPlan) -> Sequence[Stage]:
@@ -35,6 +37,10 @@ class Fabric(ABC):
     @abstractmethod
     def store_way(self, core: CorePlan, buffer: BufferPlan) -> Sequence[Stage]:
         """From a buffer to DRAM; DRAM comes first here too, as it is held responsible first."""
+
+    @abstractmethod
+    def send_way(self, source: BufferPlan, target: BufferPlan) -> Sequence[Stage]:
+        """From one core's buffer to that of another."""
 
     @abstractmethod
     def operand_port(self, buffer: BufferPlan, write: bool) -> OperandPort | None:

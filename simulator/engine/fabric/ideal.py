@@ -20,6 +20,10 @@ class IdealFabric(Fabric):
         """Nothing lies between a buffer and DRAM."""
         return ()
 
+    def send_way(self, source: BufferPlan, target: BufferPlan) -> Sequence[Stage]:
+        """Nothing lies between two buffers."""
+        return ()
+
     def operand_port(self, buffer: BufferPlan, write: bool) -> OperandPort | None:
         """No port limits."""
         return None

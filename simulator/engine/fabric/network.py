@@ -1,4 +1,4 @@
-"""The network on chip as servers: a bus, links, or routers in one kernel. Rules: NET-1, NET-2."""
+"""The network on chip as servers: a bus, links, or routers in one kernel. Rules: NET-1 to NET-3."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from fractions import Fraction
 
-from hw_models.floorplan import CorePlan, Floorplan
+from hw_models.floorplan import Floorplan
 from hw_models.kernel import Kernel
+from hw_models.links import LinkGraph, link_graph
 from hw_models.noc.kernel import noc_kernel
 from hw_models.noc.topology import Topology
 from hw_models.noc_ports import NocPort
@@ -24,35 +25,45 @@ from simulator.engine.fabric.resource import (
 
 
 class Network(ABC):
-    """The servers of a network, and which of them transfers of a core cross."""
+    """The servers of a network, and which of them a transfer crosses."""
 
     resources: list[Resource]
 
     @abstractmethod
-    def load(self, core: CorePlan) -> Resource:
-        """What a load from DRAM crosses."""
-
-    @abstractmethod
-    def store(self, core: CorePlan) -> Resource:
-        """What a store to DRAM crosses."""
+    def way(self, source: int, target: int) -> tuple[Resource, ...]:
+        """What data cross from one core to another; DRAM has the number after the last core's."""
 
 
 class Wires(Network):
-    """One server for all cores (a bus), or one for each (links): ports, round robin."""
+    """One server for all cores (a bus), or one for each (links to DRAM): ports, round robin."""
 
     def __init__(self, plan: Floorplan, shared: bool) -> None:
         width = plan.chip.noc.width_bytes
         names = ["noc"] if shared else [f"noc.{core.name}" for core in plan.cores]
         self._ports = [Port(name, width, Fraction(1), NOC_CAUSES) for name in names]
+        self._cores = len(plan.cores)
         self.resources = list(self._ports)
 
-    def load(self, core: CorePlan) -> Resource:
-        """The bus, or the link of the core."""
-        return self._ports[core.index % len(self._ports)]
+    def way(self, source: int, target: int) -> tuple[Resource, ...]:
+        """The bus, or the links of the cores."""
+        cores = [core for core in (source, target) if core < self._cores]
+        return tuple(dict.fromkeys(self._ports[core % len(self._ports)] for core in cores))
 
-    def store(self, core: CorePlan) -> Resource:
-        """The same."""
-        return self.load(core)
+
+class Links(Network):
+    """One server for every link of a list; a transfer holds all those of its route."""
+
+    def __init__(self, graph: LinkGraph) -> None:
+        self._graph = graph
+        self._ports = [
+            Port(name, bits // 8, Fraction(1), NOC_CAUSES)
+            for name, bits in zip(graph.names, graph.width_bits, strict=True)
+        ]
+        self.resources = list(self._ports)
+
+    def way(self, source: int, target: int) -> tuple[Resource, ...]:
+        """The links of the route. Raises InputError when there is none."""
+        return tuple(self._ports[link] for link in self._graph.route(source, target))
 
 
 class Routers(Network):
@@ -62,15 +73,12 @@ class Routers(Network):
         self._server, self._ports = RoutedServer(topology, noc), ports
         self.resources = [self._server]
 
-    def load(self, core: CorePlan) -> Resource:
-        """The way from the nearest DRAM node to the core."""
-        port = self._ports[core.index]
-        return RoutedWay(self._server, port.dram, port.core)
+    def way(self, source: int, target: int) -> tuple[Resource, ...]:
+        """The routers from node to node; of DRAM, the node nearest to the core."""
+        return (RoutedWay(self._server, self._node(source, target), self._node(target, source)),)
 
-    def store(self, core: CorePlan) -> Resource:
-        """The way from the core to the nearest DRAM node."""
-        port = self._ports[core.index]
-        return RoutedWay(self._server, port.core, port.dram)
+    def _node(self, end: int, other: int) -> int:
+        return self._ports[end].core if end < len(self._ports) else self._ports[other].dram
 
 
 class RoutedServer(Resource):
@@ -136,4 +144,12 @@ def network_of(plan: Floorplan) -> Network:
     if isinstance(noc, RoutedSpec):
         assert plan.network is not None
         return Routers(plan.network, noc, plan.noc_ports)
+    return wires_of(plan)
+
+
+def wires_of(plan: Floorplan) -> Network:
+    """The network of a chip as wires; routers are links of the cores then. Rule: NET-2."""
+    noc = plan.chip.noc
+    if noc.kind == "links":
+        return Links(link_graph(plan.chip))
     return Wires(plan, noc.kind == "bus")

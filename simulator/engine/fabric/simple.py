@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from hw_models.floorplan import BufferPlan, CorePlan, Floorplan
 from simulator.engine.fabric.fabric import Fabric, Stage
-from simulator.engine.fabric.network import Wires
+from simulator.engine.fabric.network import wires_of
 from simulator.engine.fabric.port import SRAM_CAUSES, Port, interface_port
 from simulator.engine.fabric.resource import OperandPort, Resource
 
@@ -22,7 +22,7 @@ class SimpleFabric(Fabric):
         super().__init__(plan)
         chip = plan.chip
         self.dram = interface_port(chip, "dram")
-        self.network = Wires(plan, shared=chip.noc.kind == "bus")
+        self.network = wires_of(plan)
         self.dram_cycles = chip.cycles_ceil(chip.dram.access_latency_ns)
         self.resources += [self.dram, *self.network.resources]
         self.ports: dict[int, tuple[OperandPort, OperandPort]] = {
@@ -32,19 +32,28 @@ class SimpleFabric(Fabric):
 
     def load_way(self, core: CorePlan, buffer: BufferPlan) -> Sequence[Stage]:
         """DRAM, network and the buffer's write port, all after the latencies of the first two."""
-        return self._way(core, self.ports[buffer.index][1])
+        links = self.network.way(self.dram_node, core.index)
+        return self._way(core, (self.dram, *links, self.ports[buffer.index][1]))
 
     def store_way(self, core: CorePlan, buffer: BufferPlan) -> Sequence[Stage]:
         """DRAM, network and the buffer's read port."""
-        return self._way(core, self.ports[buffer.index][0])
+        links = self.network.way(core.index, self.dram_node)
+        return self._way(core, (self.dram, *links, self.ports[buffer.index][0]))
+
+    def send_way(self, source: BufferPlan, target: BufferPlan) -> Sequence[Stage]:
+        """The links, and a port of the buffer at either end."""
+        links = self.network.way(self.core_of[source.index], self.core_of[target.index])
+        latency = self.plan.noc_ports[self.core_of[source.index]].request_cycles
+        servers = (*links, self.ports[source.index][0], self.ports[target.index][1])
+        return [Stage(server, latency) for server in servers]
 
     def operand_port(self, buffer: BufferPlan, write: bool) -> OperandPort | None:
         """The buffer's read or write port."""
         return self.ports[buffer.index][write]
 
-    def _way(self, core: CorePlan, port: Resource) -> Sequence[Stage]:
+    def _way(self, core: CorePlan, servers: Sequence[Resource]) -> Sequence[Stage]:
         latency = self.plan.noc_ports[core.index].request_cycles + self.dram_cycles
-        return [Stage(server, latency) for server in (self.dram, self.network.load(core), port)]
+        return [Stage(server, latency) for server in servers]
 
 
 def _ports(buffer: BufferPlan) -> tuple[Port, Port]:

@@ -2,8 +2,8 @@
 
 import pytest
 
+from hw_models.nest.hierarchy import Direction, Machine, Memory, Nest, Port
 from hw_models.yaml_file import InputError
-from validation.analytical.hierarchy import Direction, Machine, Memory, Nest, Port
 from validation.analytical.same_mapping import chip_of, mapping_of, simulated_layer
 
 WAYS = tuple(Direction)

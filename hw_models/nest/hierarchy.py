@@ -8,7 +8,7 @@ Joint Architecture-Mapping Design Space Exploration for DNN Accelerators", IEEE 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import prod
 
@@ -92,8 +92,8 @@ class Nest:
     """A layer as mapped loops.
 
     spatial: for each operand the unrolled loops at the array (first) and above each memory;
-    temporal: the loops of each memory, inside a level from the innermost. strides: output position
-    to input position. bits: of an element; "P" of a partial sum.
+    temporal: the loops of each memory, inside a level from the innermost. stride: output position
+    to input position. bits: of an element; "P" of a partial sum. relevant: as RELEVANT.
     """
 
     sizes: Mapping[str, int]
@@ -101,6 +101,7 @@ class Nest:
     temporal: Mapping[str, Levels]
     stride: int
     bits: Mapping[str, int]
+    relevant: Mapping[str, frozenset[str]] = field(default_factory=lambda: RELEVANT)
 
     @property
     def macs(self) -> int:
@@ -112,7 +113,7 @@ class Nest:
         extent: dict[str, float] = {}
         for loop, factor in loops:
             extent[loop] = extent.get(loop, 1) * factor
-        count = prod((n for loop, n in extent.items() if loop in RELEVANT[operand]), start=1.0)
+        count = prod((n for loop, n in extent.items() if loop in self.relevant[operand]), start=1.0)
         for position, tap in WINDOWS.get(operand, ()):
             count *= _window(int(extent.get(position, 1)), int(extent.get(tap, 1)), self.stride)
         return count
@@ -120,7 +121,7 @@ class Nest:
     def repeats(self, operand: str, loop: str) -> bool:
         """Whether a loop uses the same elements again and again."""
         paired = {name for pair in WINDOWS.get(operand, ()) for name in pair}
-        return loop not in RELEVANT[operand] and loop not in paired
+        return loop not in self.relevant[operand] and loop not in paired
 
     def settled(self) -> Nest:
         """The nest with the loops that repeat an operand at the bottom of a level moved below.

@@ -9,16 +9,19 @@ the computing phase.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil
 
-from validation.analytical.hierarchy import OPERANDS, Direction, Machine, Memory, Nest, Port
-from validation.analytical.transfers import Transfer, operand_flow, transfers
+from hw_models.nest.hierarchy import OPERANDS, Direction, Machine, Memory, Nest, Port
+from hw_models.nest.transfers import OperandMoves, Transfer, operand_moves
 
 Key = tuple[str, str, Direction]
 """Operand, memory, direction."""
+
+Moves = Mapping[str, OperandMoves]
+"""By operand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,27 +45,48 @@ class NestLatency:
 
 def nest_latency(nest: Nest, machine: Machine, exact: Nest | None = None) -> NestLatency:
     """Latency of a settled nest. exact: the same with fractional unrolling, for what is stored."""
-    moving = transfers(nest, machine)
-    doubled = double_buffered(exact or nest, machine)
-    loops = operand_flow(nest, "O").cycles[-1]
-    stalls = [(_port_stall(t, doubled), m) for (m, _), t in _by_port(moving, machine).items()]
+    moves, kept = (
+        {operand: operand_moves(some, machine, operand) for operand in OPERANDS}
+        for some in (nest, exact or nest)
+    )
+    return moves_latency(moves, machine, kept)
+
+
+def moves_latency(
+    moves: Moves, machine: Machine, kept: Moves, *, edges_hide: bool = True
+) -> NestLatency:
+    """Latency of what the operands of a settled nest do.
+
+    kept: the same with fractional unrolling. edges_hide: whether what moves only once may use the
+    bandwidth that the computing phase leaves (as zigzag-dse 3.9.1 has it, 2.5.3 not).
+    """
+    moving = [transfer for operand in OPERANDS for transfer in moves[operand].transfers]
+    doubled = _doubled(kept, machine)
+    loops = moves["O"].flow.cycles[-1]
+    ports = _by_port(moving, machine)
+    stalls = [(_port_stall(t, doubled), m) for (m, _), t in ports.items()]
     stall, slowest = max([(0.0, ""), *stalls])
     edge: dict[Key, float] = {}
-    least = {op: _innermost_bits(nest, op) for op in OPERANDS}
-    for port_transfers in _by_port(moving, machine).values():
-        edge |= _edge_cycles(port_transfers, least, loops + stall)
+    least = {op: moves[op].flow.elements[1] * moves[op].flow.bits[1] for op in OPERANDS}
+    for served in ports.values():
+        edge |= _edge_cycles(served, least, loops + stall if edges_hide else 0)
     return NestLatency(loops, stall, _onload(edge, machine), _offload(edge, machine), slowest)
 
 
 def double_buffered(nest: Nest, machine: Machine) -> set[tuple[str, int]]:
     """(operand, level) where a memory has room for the next data beside those in use."""
+    return _doubled({op: operand_moves(nest, machine, op) for op in OPERANDS}, machine)
+
+
+def _doubled(moves: Moves, machine: Machine) -> set[tuple[str, int]]:
     used: dict[tuple[str, int], float] = {}
+    home: dict[tuple[str, int], Memory] = {}
     for operand in OPERANDS:
-        flow = operand_flow(nest, operand)
+        flow = moves[operand].flow
         for level, memory in enumerate(machine.levels(operand), 1):
             bits = flow.elements[level] * flow.bits[level]
             used[operand, level] = bits // flow.top_relevant[level] / memory.size_bits
-    home = {(o, n): m for o in OPERANDS for n, m in enumerate(machine.levels(o), 1)}
+            home[operand, level] = memory
     shared = {m.name: sum(used[key] for key in home if home[key] is m) for m in machine.memories}
     doubled = set()
     for key, memory in home.items():
@@ -134,7 +158,7 @@ def _open_cycles(until: int, slots: Sequence[tuple[int, int]]) -> int:
 
 
 def _edge_cycles(
-    served: Sequence[Transfer], least_bits: dict[str, int], computing_cycles: float
+    served: Sequence[Transfer], least_bits: Mapping[str, int], computing_cycles: float
 ) -> dict[Key, float]:
     """Cycles of each first load or last store of a port.
 
@@ -160,11 +184,6 @@ def _is_returning_sum(transfer: Transfer) -> bool:
         Direction.TO_LOW,
         Direction.FROM_HIGH,
     )
-
-
-def _innermost_bits(nest: Nest, operand: str) -> int:
-    flow = operand_flow(nest, operand)
-    return flow.elements[1] * flow.bits[1]
 
 
 def _onload(edge: dict[Key, float], machine: Machine) -> float:

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil, prod
 
-from validation.analytical.hierarchy import (
+from hw_models.nest.hierarchy import (
     OPERANDS,
-    RELEVANT,
     Direction,
     Levels,
     Loop,
@@ -59,6 +58,12 @@ class Transfer:
         return ceil(self.elements * self.bits / self.port.bits)
 
     @property
+    def accessed_bits(self) -> int:
+        """Bits of all accesses of all copies, each of the finest width."""
+        finest = ceil(self.elements * self.bits / self.port.least_bits)
+        return int(finest * self.port.least_bits * self.periods * self.units)
+
+    @property
     def words(self) -> int:
         """Accesses of all copies in words of the port's width, parts of words included."""
         finest = ceil(self.elements * self.bits / self.port.least_bits)
@@ -102,24 +107,37 @@ def operand_flow(nest: Nest, operand: str) -> OperandFlow:
         [int(still), *(int(_product(_flat(temporal[:n]))) for n in levels[1:])],
         [*(round(low / high) for low, high in pairwise(unique)), 1],
         [round(round(_product(_flat(spatial[n:])), 3)) for n in levels],
-        [1, *(_product(_leading_relevant(operand, loops)) for loops in tops)],
+        [1, *(_product(_leading_relevant(nest, operand, loops)) for loops in tops)],
         [1, *(_product(_leading(nest, operand, loops)) for loops in tops)],
         partial,
     )
 
 
+@dataclass(frozen=True, slots=True)
+class OperandMoves:
+    """How an operand lies at every level, and its transfers from the innermost memory outwards."""
+
+    flow: OperandFlow
+    transfers: tuple[Transfer, ...]
+
+
 def transfers(nest: Nest, machine: Machine) -> list[Transfer]:
     """All transfers of a settled nest, by operand and from the innermost memory outwards."""
+    moves = (operand_moves(nest, machine, operand) for operand in OPERANDS)
+    return [transfer for move in moves for transfer in move.transfers]
+
+
+def operand_moves(nest: Nest, machine: Machine, operand: str) -> OperandMoves:
+    """Flow and transfers of an operand of a settled nest."""
+    flow, memories = operand_flow(nest, operand), machine.levels(operand)
     found = []
-    for operand in OPERANDS:
-        flow, memories = operand_flow(nest, operand), machine.levels(operand)
-        for place, memory in enumerate(memories):
-            for direction in Direction:
-                level = place + (direction in (Direction.FROM_HIGH, Direction.TO_HIGH))
-                outermost = level > place and memory is memories[-1]
-                if not outermost and _flows(operand, direction, flow.partial[level]):
-                    found.append(_transfer(operand, flow, memory, place, direction, level))
-    return found
+    for place, memory in enumerate(memories):
+        for direction in Direction:
+            level = place + (direction in (Direction.FROM_HIGH, Direction.TO_HIGH))
+            outermost = level > place and memory is memories[-1]
+            if not outermost and _flows(operand, direction, flow.partial[level]):
+                found.append(_transfer(operand, flow, memory, place, direction, level))
+    return OperandMoves(flow, tuple(found))
 
 
 def _transfer(
@@ -163,7 +181,9 @@ def _leading(nest: Nest, operand: str, loops: list[Loop]) -> list[Loop]:
     return loops[:stop]
 
 
-def _leading_relevant(operand: str, loops: list[Loop]) -> list[Loop]:
+def _leading_relevant(nest: Nest, operand: str, loops: list[Loop]) -> list[Loop]:
     """The first loops, as long as they index the operand one to one."""
-    stop = next((i for i, (d, _) in enumerate(loops) if d not in RELEVANT[operand]), len(loops))
+    stop = next(
+        (i for i, (d, _) in enumerate(loops) if d not in nest.relevant[operand]), len(loops)
+    )
     return loops[:stop]

@@ -1,0 +1,215 @@
+"""The allocation problem of a network on a chip, and nodes on the cores that a search has chosen.
+
+Rules: ARCHITECTURE.md ALLOC-3 (options), ALLOC-4 (iterations), ALLOC-5 (weights).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hw_models.floorplan import CorePlan, Floorplan
+from hw_models.links import link_graph
+from simulator.allocation.options import AllocationProblem, Option, fixed_options
+from simulator.fusion.costs import node_costs
+from simulator.fusion.granularity import Granularity
+from simulator.fusion.graph import FusedGraph, fused_graph
+from simulator.program import Int64s
+from simulator.workload.graph import Workload
+from traces.errors import InputError
+
+HEAVY = 0.05
+"""Share of the cycles from which on a layer counts when iterations are told."""
+
+Cores = tuple[int, ...]
+"""Cores of a layer: one, or one for each part of its output channels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Cores of every layer, by layer name."""
+
+    cores: Mapping[str, Cores]
+
+    @property
+    def parts(self) -> dict[str, int]:
+        """Parts of the layers that are divided."""
+        return {name: len(cores) for name, cores in self.cores.items() if len(cores) > 1}
+
+    def of_nodes(self, graph: FusedGraph) -> Int64s:
+        """The core of every node. Parts beyond the cores of a layer go round them."""
+        core = np.empty(graph.size, dtype=np.int64)
+        for number, layer in enumerate(graph.workload.layers):
+            mine = graph.layer == number
+            cores = np.array(self.cores[layer.name], dtype=np.int64)
+            core[mine] = cores[graph.part[mine] % cores.size]
+        return core
+
+
+def assignment(workload: Workload, problem: AllocationProblem, choice: Sequence[int]) -> Assignment:
+    """What a choice of options says, item by item; the first items are the layers."""
+    names = [layer.name for layer in workload.layers]
+    chosen = zip(names, problem.options, choice, strict=False)
+    return Assignment({name: options[number].cores for name, options, number in chosen})
+
+
+def allocation_problem(
+    workload: Workload,
+    plan: Floorplan,
+    granularity: Granularity,
+    fixed: Mapping[str, Sequence[str]] | None = None,
+) -> AllocationProblem:
+    """The allocation problem of a network: items are layers, and at last the memory off chip.
+
+    fixed: names of the cores that a user demands, by layer. Raises InputError for a layer that no
+    core takes and for cores that can't be had.
+    """
+    return _Options(workload, plan, granularity).problem(fixed or {})
+
+
+class _Options:
+    def __init__(self, workload: Workload, plan: Floorplan, granularity: Granularity) -> None:
+        self.workload, self.plan, self.granularity = workload, plan, granularity
+        self.layers = range(len(workload.layers))
+        self.takers = [
+            [core for core in plan.cores if core.spec.takes(layer.op.value)]
+            for layer in workload.layers
+        ]
+        for layer, takers in zip(workload.layers, self.takers, strict=True):
+            if not takers:
+                cores = ", ".join(plan.chip.core_names)
+                raise InputError(
+                    f"layer {layer.name} must fit a core of {plan.chip.name}: none of {cores} "
+                    f"runs {layer.op.value}"
+                )
+
+    def problem(self, fixed: Mapping[str, Sequence[str]]) -> AllocationProblem:
+        whole = self._graph(1)
+        totals = {1: self._totals(whole, 1)}
+        for parts in self._part_counts():
+            totals[parts] = self._totals(self._graph(parts), parts)
+        iterations = self._iterations(whole, totals[1])
+        names = [layer.name for layer in self.workload.layers]
+        options = [self._options(number, totals, iterations) for number in self.layers]
+        links = link_graph(self.plan.chip)
+        capacity = [core.buffer_of("weight").spec.size_bytes for core in self.plan.cores]
+        return AllocationProblem(
+            names=tuple(names),
+            options=tuple(tuple(some) for some in options),
+            edges=self._edges(whole, iterations),
+            weight_capacity=np.array(capacity, dtype=np.int64),
+            routes=links.routes,
+            link_bits=links.width_bits,
+            iterations=iterations,
+            core_names=tuple(self.plan.chip.core_names),
+            latency_cycles=links.latency_cycles,
+            fixed=fixed_options(names, options, self.plan.chip.core_names, fixed),
+        )
+
+    def _graph(self, parts: int) -> FusedGraph:
+        split = {
+            layer.name: parts
+            for layer in self.workload.layers
+            if parts > 1 and layer.is_mac and layer.dims.k >= parts
+        }
+        return fused_graph(
+            self.workload,
+            self.granularity,
+            parts=split,
+            precision=self.plan.chip.precision,
+        )
+
+    def _part_counts(self) -> list[int]:
+        """Powers of two up to the largest number of equal cores."""
+        most = max(len(block) for block in self._equal_cores())
+        return [1 << power for power in range(1, most.bit_length()) if 1 << power <= most]
+
+    def _equal_cores(self) -> list[list[CorePlan]]:
+        found: dict[object, list[CorePlan]] = {}
+        for core in self.plan.cores:
+            spec = core.spec.model_copy(update={"name": "", "count": 1})
+            found.setdefault(spec.model_dump_json(), []).append(core)
+        return list(found.values())
+
+    def _totals(self, graph: FusedGraph, parts: int) -> dict[tuple[int, int], _Total]:
+        """Cycles, energy and weights of part 0 of every layer on every core that takes it."""
+        totals: dict[tuple[int, int], _Total] = {}
+        for block in self._equal_cores():
+            first = block[0]
+            layers = [n for n in self.layers if first in self.takers[n]]
+            nodes = np.flatnonzero(np.isin(graph.layer, layers) & (graph.part == 0))
+            if not nodes.size:
+                continue
+            core = np.full(nodes.size, first.index)
+            costs = node_costs(graph, core, self.plan, nodes)
+            cycles = costs.of_nodes("cycles")
+            energy = np.array([cost.energy_pj for cost in costs.costs])[costs.kind]
+            weights = np.where(costs.streamed[:, 1], 0, _weight_bytes(graph)[nodes])
+            for layer in layers:
+                mine = graph.layer[nodes] == layer
+                total = _Total(
+                    int(cycles[mine].sum()), float(energy[mine].sum()), int(weights[mine].max())
+                )
+                totals |= {(layer, core.index): total for core in block}
+        return totals
+
+    def _options(
+        self, number: int, totals: Mapping[int, Mapping[tuple[int, int], _Total]], iterations: int
+    ) -> list[Option]:
+        layer, options = self.workload.layers[number], []
+        for core in self.takers[number]:
+            options.append(totals[1][number, core.index].option((core.index,), iterations))
+        if not layer.is_mac:
+            return options
+        for block in self._equal_cores():
+            if block[0] not in self.takers[number]:
+                continue
+            for parts in (p for p in totals if 1 < p <= min(len(block), layer.dims.k)):
+                for low in range(0, len(block) - parts + 1, parts):
+                    cores = tuple(core.index for core in block[low : low + parts])
+                    options.append(totals[parts][number, cores[0]].option(cores, iterations))
+        return options
+
+    def _iterations(self, graph: FusedGraph, totals: Mapping[tuple[int, int], _Total]) -> int:
+        """The fewest nodes of any layer that takes a good share of all cycles."""
+        least = [
+            min(total.cycles for (n, _), total in totals.items() if n == number)
+            for number in self.layers
+        ]
+        nodes = np.bincount(graph.layer, minlength=len(least))
+        return int(min(nodes[n] for n in self.layers if least[n] >= HEAVY * sum(least)))
+
+    def _edges(self, graph: FusedGraph, iterations: int) -> Int64s:
+        """Bytes between layers in an iteration; what several nodes read of a tensor counts once."""
+        reader = np.repeat(graph.layer, np.diff(graph.need_pointers))
+        maker = graph.tensor_maker[graph.needs]
+        made = maker >= 0
+        rows = np.stack([graph.layer[maker[made]], reader[made], graph.needs[made]], axis=1)
+        rows = np.unique(rows, axis=0)
+        pairs, which = np.unique(rows[:, :2], axis=0, return_inverse=True)
+        moved = np.zeros(len(pairs), dtype=np.int64)
+        np.add.at(moved, which.reshape(-1), graph.tensor_bytes[rows[:, 2]])
+        return np.concatenate([pairs, -(-moved[:, None] // iterations)], axis=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Total:
+    cycles: int
+    energy_pj: float
+    weight_bytes: int
+
+    def option(self, cores: Cores, iterations: int) -> Option:
+        """This work as an option, spread over the iterations."""
+        energy = self.energy_pj * len(cores) / iterations
+        return Option(cores, -(-self.cycles // iterations), energy, self.weight_bytes)
+
+
+def _weight_bytes(graph: FusedGraph) -> Int64s:
+    """Bytes of the weights of each node."""
+    reader = np.repeat(np.arange(graph.size), np.diff(graph.need_pointers))
+    weights = np.zeros(graph.size, dtype=np.int64)
+    is_weight = graph.tensor_is_weight[graph.needs]
+    np.add.at(weights, reader[is_weight], graph.tensor_bytes[graph.needs[is_weight]])
+    return weights

@@ -1,0 +1,45 @@
+"""The law that a fused program does the work of its nodes. Rule: ARCHITECTURE.md LAW-6."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from simulator.engine.conservation import ConservationError
+from simulator.fusion.graph import FusedGraph
+from simulator.program import COMPUTE, TileProgram
+
+
+def check_fused_work(program: TileProgram, graph: FusedGraph) -> None:
+    """Every layer has all MACs and outputs of its nodes, and no output of it is left out.
+
+    Raises ConservationError naming the layer.
+    """
+    tasks, computing = program.tasks, program.tasks["kind"] == COMPUTE
+    outputs = (graph.high - graph.low).prod(axis=1)
+    macs = graph.shape.prod(axis=1)
+    for number, layer in enumerate(graph.workload.layers):
+        nodes = graph.layer == number
+        mine = computing & (tasks["layer"] == number)
+        for what, column, due in (
+            ("MACs", "macs", int(macs[nodes].sum()) if layer.is_mac else 0),
+            ("output elements", "elements", int(outputs[nodes].sum())),
+        ):
+            found = int(tasks[column][mine].sum())
+            if found != due:
+                raise ConservationError(f"layer {layer.name}: {found} {what}, not {due}")
+        covered = int(outputs[nodes].sum())
+        if covered < layer.output_elements:
+            raise ConservationError(
+                f"layer {layer.name}: nodes make {covered} outputs of {layer.output_elements}"
+            )
+
+
+def executed_share(graph: FusedGraph) -> float:
+    """Multiply-accumulates that are executed, over those of the network; above 1: made again."""
+    return graph.macs / max(1, graph.workload.macs)
+
+
+def nodes_per_layer(graph: FusedGraph) -> list[int]:
+    """Number of nodes of every layer."""
+    counts = np.bincount(graph.layer, minlength=len(graph.workload.layers))
+    return [int(n) for n in counts]

@@ -1,0 +1,1 @@
+"""What the validators of fused multi-core chips share: workloads, tables and runs."""
