@@ -85,12 +85,12 @@ class _CoreKind:
 @lru_cache(maxsize=1 << 14)
 def _tile_cost(kind: _CoreKind, tile: Tile) -> TileCost:
     core, spec = kind.core, kind.pe_array
-    if isinstance(spec, DataflowSpec) and _is_on_array(core, tile.op):
+    if isinstance(spec, DataflowSpec) and is_on_array(core, tile.op):
         return dataflow_cost(core, spec, tile)
     return _array_cost(core, tile)
 
 
-def _is_on_array(core: CoreSpec, op: str) -> bool:
+def is_on_array(core: CoreSpec, op: str) -> bool:
     """Whether the array runs a layer: what isn't a product only where the core names it."""
     return op in PRODUCTS or (isinstance(core.pe_array, DataflowSpec) and op in core.runs)
 
@@ -100,7 +100,7 @@ def tile_energy_pj(chip: ChipSpec, core: CoreSpec, op: str, shape: Int64s, cost:
 
     From tables it is operations, registers and bytes through the buffers.
     """
-    if isinstance(core.pe_array, DataflowSpec) and _is_on_array(core, op):
+    if isinstance(core.pe_array, DataflowSpec) and is_on_array(core, op):
         return cost.energy_pj
     pj = action_energies_pj(chip)
     if op in PRODUCTS:

@@ -146,7 +146,7 @@ def fusion_pairs(
     """Latency fused over latency layer by layer, theirs and ours, of runs that differ in that."""
     found = {}
     for (a, ours_a), (b, ours_b) in combinations(zip(runs, outcomes, strict=True), 2):
-        same = a.hardware == b.hardware and a.placed.workload.name == b.placed.workload.name
+        same = a.chip == b.chip and a.placed.workload == b.placed.workload
         if not same or a.is_cut == b.is_cut:
             continue
         (fused, ours_fused), (whole, ours_whole) = (

@@ -86,6 +86,5 @@ def lower_bound(problem: AllocationProblem, objective: Objective) -> int:
         ends[consumer] = max(ends[consumer], ends[producer] + least[consumer])
     interval = max(*least, -(-work // len(used)), 0)
     total_fj = sum(min(energy_fj(option) for option in options) for options in allowed)
-    return SteadyState(max(*ends, interval), interval, total_fj, 0, 0, problem.iterations).value(
-        objective
-    )
+    figures = (max(*ends, interval), interval, total_fj, 0, 0)
+    return SteadyState.of(problem, figures).value(objective)

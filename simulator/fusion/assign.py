@@ -1,17 +1,19 @@
 """The allocation problem of a network on a chip, and nodes on the cores that a search has chosen.
 
-Rules: ARCHITECTURE.md ALLOC-3 (options), ALLOC-4 (iterations), ALLOC-5 (weights).
+Rules: ARCHITECTURE.md ALLOC-3 (options), ALLOC-4 (iterations, weights).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import numpy as np
 
 from hw_models.floorplan import CorePlan, Floorplan
 from hw_models.links import link_graph
+from hw_models.pe_array.registry import pe_array
 from simulator.allocation.options import AllocationProblem, Option, fixed_options
 from simulator.fusion.costs import node_costs
 from simulator.fusion.granularity import Granularity
@@ -86,11 +88,11 @@ class _Options:
                 )
 
     def problem(self, fixed: Mapping[str, Sequence[str]]) -> AllocationProblem:
-        whole = self._graph(1)
-        totals = {1: self._totals(whole, 1)}
-        for parts in self._part_counts():
-            totals[parts] = self._totals(self._graph(parts), parts)
-        iterations = self._iterations(whole, totals[1])
+        graph = fused_graph(self.workload, self.granularity, precision=self.plan.chip.precision)
+        totals = self._totals(graph)
+        if not self._weights_stay(totals):
+            totals = {place: replace(total, weight_bytes=0) for place, total in totals.items()}
+        iterations = self._iterations(graph, totals)
         names = [layer.name for layer in self.workload.layers]
         options = [self._options(number, totals, iterations) for number in self.layers]
         links = link_graph(self.plan.chip)
@@ -98,7 +100,7 @@ class _Options:
         return AllocationProblem(
             names=tuple(names),
             options=tuple(tuple(some) for some in options),
-            edges=self._edges(whole, iterations),
+            edges=self._edges(graph, iterations),
             weight_capacity=np.array(capacity, dtype=np.int64),
             routes=links.routes,
             link_bits=links.width_bits,
@@ -108,18 +110,14 @@ class _Options:
             fixed=fixed_options(names, options, self.plan.chip.core_names, fixed),
         )
 
-    def _graph(self, parts: int) -> FusedGraph:
-        split = {
-            layer.name: parts
-            for layer in self.workload.layers
-            if parts > 1 and layer.is_mac and layer.dims.k >= parts
-        }
-        return fused_graph(
-            self.workload,
-            self.granularity,
-            parts=split,
-            precision=self.plan.chip.precision,
-        )
+    def _weights_stay(self, totals: Mapping[tuple[int, int], _Total]) -> bool:
+        """Whether tiles of all layers take turns and the cores have room for all weights."""
+        least = [
+            min(totals[n, core.index].weight_bytes for core in self.takers[n]) for n in self.layers
+        ]
+        users = [c for n in self.layers if least[n] for c in self.takers[n]]
+        room = {c.buffer_of("weight").index: c.buffer_of("weight").spec.size_bytes for c in users}
+        return self.granularity.rows is not None and sum(least) <= sum(room.values())
 
     def _part_counts(self) -> list[int]:
         """Powers of two up to the largest number of equal cores."""
@@ -133,13 +131,13 @@ class _Options:
             found.setdefault(spec.model_dump_json(), []).append(core)
         return list(found.values())
 
-    def _totals(self, graph: FusedGraph, parts: int) -> dict[tuple[int, int], _Total]:
-        """Cycles, energy and weights of part 0 of every layer on every core that takes it."""
+    def _totals(self, graph: FusedGraph) -> dict[tuple[int, int], _Total]:
+        """Cycles, energy and weights of every layer on every core that takes it."""
         totals: dict[tuple[int, int], _Total] = {}
         for block in self._equal_cores():
             first = block[0]
             layers = [n for n in self.layers if first in self.takers[n]]
-            nodes = np.flatnonzero(np.isin(graph.layer, layers) & (graph.part == 0))
+            nodes = np.flatnonzero(np.isin(graph.layer, layers))
             if not nodes.size:
                 continue
             core = np.full(nodes.size, first.index)
@@ -156,20 +154,20 @@ class _Options:
         return totals
 
     def _options(
-        self, number: int, totals: Mapping[int, Mapping[tuple[int, int], _Total]], iterations: int
+        self, number: int, totals: Mapping[tuple[int, int], _Total], iterations: int
     ) -> list[Option]:
+        """One core, or equal cores side by side with an equal part of the output channels each."""
         layer, options = self.workload.layers[number], []
         for core in self.takers[number]:
-            options.append(totals[1][number, core.index].option((core.index,), iterations))
-        if not layer.is_mac:
-            return options
+            options.append(totals[number, core.index].option((core.index,), iterations))
         for block in self._equal_cores():
-            if block[0] not in self.takers[number]:
+            if not layer.is_mac or block[0] not in self.takers[number]:
                 continue
-            for parts in (p for p in totals if 1 < p <= min(len(block), layer.dims.k)):
+            for parts in (p for p in self._part_counts() if p <= min(len(block), layer.dims.k)):
+                share = _share_of_part(layer.dims.k, parts, block[0])
                 for low in range(0, len(block) - parts + 1, parts):
                     cores = tuple(core.index for core in block[low : low + parts])
-                    options.append(totals[parts][number, cores[0]].option(cores, iterations))
+                    options.append(totals[number, cores[0]].part(share, cores, iterations))
         return options
 
     def _iterations(self, graph: FusedGraph, totals: Mapping[tuple[int, int], _Total]) -> int:
@@ -202,8 +200,21 @@ class _Total:
 
     def option(self, cores: Cores, iterations: int) -> Option:
         """This work as an option, spread over the iterations."""
-        energy = self.energy_pj * len(cores) / iterations
-        return Option(cores, -(-self.cycles // iterations), energy, self.weight_bytes)
+        cycles = -(-self.cycles // iterations)
+        return Option(cores, cycles, self.energy_pj / iterations, self.weight_bytes)
+
+    def part(self, share: Fraction, cores: Cores, iterations: int) -> Option:
+        """A part of this work on each of some cores; share: of the cycles that it takes."""
+        cycles = -(-self.cycles * share.numerator // (share.denominator * iterations))
+        weights = -(-self.weight_bytes // len(cores))
+        return Option(cores, cycles, self.energy_pj / iterations, weights)
+
+
+def _share_of_part(channels: int, parts: int, core: CorePlan) -> Fraction:
+    """Steps of an array for an equal part of the output channels, over those for all of them."""
+    lanes = pe_array(core.spec.pe_array).spatial_loops.get("k", 1)
+    of_part = -(-channels // parts)
+    return Fraction(-(-of_part // lanes), -(-channels // lanes))
 
 
 def _weight_bytes(graph: FusedGraph) -> Int64s:

@@ -1,11 +1,11 @@
 """What nodes cost on their cores: one tile cost for every different kind of node.
 
-Rules: ARCHITECTURE.md FUSE-2 (cost of a node), FUSE-3 (operands that are streamed).
+Rules: ARCHITECTURE.md TILE-1 to TILE-5, FUSE-3 (operands that are streamed).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hw_models.floorplan import Floorplan
 from hw_models.links import link_graph
 from hw_models.spec import Operand
-from hw_models.tile_cost import TileCost, tile_cost
+from hw_models.tile_cost import TileCost, tile_cost, tile_energy_pj
 from simulator.fusion.graph import FusedGraph
 from simulator.program import Int64s
 from simulator.workload.graph import Layer
@@ -59,18 +59,21 @@ def node_costs(
         layer = graph.workload.layers[layer_number]
         spec = plan.cores[where].spec
         operands = frozenset(o for o, out in zip(STREAMABLE, rest[:3], strict=True) if out)
-        bits = min(links.width_bits[link] for link in links.route(dram, where))
-        costs.append(
-            tile_cost(
-                spec,
-                plan.chip.precision,
-                layer.op.value,
-                np.array(rest[3:], dtype=np.int64),
-                layer_window(layer),
-                streamed=operands,
-                stream_bits_per_cycle=bits if operands else 0,
-            )
+        coming, going = links.route(dram, where), links.route(where, dram)
+        bits = min(links.width_bits[link] for link in coming)
+        shape = np.array(rest[3:], dtype=np.int64)
+        cost = tile_cost(
+            spec,
+            plan.chip.precision,
+            layer.op.value,
+            shape,
+            layer_window(layer),
+            streamed=operands,
+            stream_bits_per_cycle=bits if operands else 0,
+            stream_ports="1rw" if set(coming) & set(going) else "1r1w",
         )
+        energy = tile_energy_pj(plan.chip, spec, layer.op.value, shape, cost)
+        costs.append(replace(cost, energy_pj=energy))
     return NodeCosts(kind.reshape(-1), tuple(costs), streamed)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from hw_models.cost.energy import TIME_ACTIONS, action_energies_pj
 from simulator.counters import action_counters
 from simulator.fusion.compile import FusedProgram
+from simulator.fusion.costs import chip_cycles
 from simulator.fusion.run import FusedSimulation
 from simulator.program import LOAD, STORE
 
@@ -66,11 +67,12 @@ def simulated_figures(done: FusedSimulation) -> Figures:
 def _time_pj(fused: FusedProgram) -> float:
     """Energy that goes with time: of all cycles, of those a core computes, and of the others."""
     pj = action_energies_pj(fused.compiled.plan.chip)
-    planned, latency = fused.schedule, fused.schedule.latency
+    latency, core = fused.schedule.latency, fused.problem.core
+    cycles = chip_cycles(fused.costs.of_nodes("array_cycles"), core, fused.compiled.plan)
     busy = np.zeros(len(fused.compiled.plan.cores), dtype=np.int64)
-    np.add.at(busy, fused.problem.core, planned.node_end - planned.node_start)
+    np.add.at(busy, core, cycles)
     return sum(
-        cycles * pj[f"{core.spec.name}.{action}"]
+        count * pj[f"{core.spec.name}.{action}"]
         for core, active in zip(fused.compiled.plan.cores, busy.tolist(), strict=True)
-        for action, cycles in zip(TIME_ACTIONS, (latency, active, latency - active), strict=True)
+        for action, count in zip(TIME_ACTIONS, (latency, active, latency - active), strict=True)
     )

@@ -158,6 +158,13 @@ class GroupCosts:
         except InputError:
             return None
 
+    def plainly(self, group: Group) -> Group:
+        """The group, by whole layers if its tiles are as large as its layers."""
+        _, tiles = self._part(group)
+        layers = self.workload.layers[group.first : group.last + 1]
+        whole = all(tiles[layer.name] == (1, layer.dims.oy, layer.dims.ox) for layer in layers)
+        return replace(group, granularity=WHOLE) if whole else group
+
     def _part(self, group: Group) -> tuple[Assignment, dict[str, LayerTile]]:
         """Cores and tiles of the layers of a group."""
         if group not in self._parts:
@@ -222,6 +229,7 @@ def search_groups(
     complete = search.by_parts(begun + DP_SHARE * seconds)
     finished = search.descend(begun + seconds)
     best, figures = search.best
+    best = tuple(costs.plainly(group) for group in best)
     return GroupSearch(best, figures, baseline, costs.tried, complete and finished)
 
 

@@ -3,7 +3,7 @@
 Steps are the decisions of the scheduler: nodes and transfers, one after another. A transfer is a
 LOAD, STORE or SEND in the queue of the first link of its route, a node a COMPUTE. A node that
 streams operands is cut into chunks, each with its LOAD and STORE, two of which may be under way.
-Rules: ARCHITECTURE.md FUSE-5 to FUSE-8.
+Rules: ARCHITECTURE.md FUSE-7 to FUSE-9.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from hw_models.floorplan import Floorplan
 from hw_models.links import link_graph
 from hw_models.spec import OPERANDS
+from hw_models.tile_cost import is_on_array
 from simulator.fusion.costs import NodeCosts, chip_cycles
 from simulator.fusion.credits import Credits, credits
 from simulator.fusion.graph import FusedGraph
@@ -229,10 +230,12 @@ class _Lowering:
         """The PE array of each node's core, or its vector unit for what the array can't compute."""
         cores = self.plan.cores
         units = np.array([(core.vector_unit, core.pe_array) for core in cores])
-        computes_all = np.array([core.spec.pe_array.kind == "dataflow" for core in cores])
-        is_mac = np.array([layer.is_mac for layer in self.graph.workload.layers])
+        layers = self.graph.workload.layers
+        on_array = np.array(
+            [[is_on_array(core.spec, layer.op.value) for layer in layers] for core in cores]
+        )
         core = self.problem.core
-        return units[core, (is_mac[self.graph.layer] | computes_all[core]).astype(np.int64)]
+        return units[core, on_array[core, self.graph.layer].astype(np.int64)]
 
     @cached_property
     def fed_cycles(self) -> Int64s:
@@ -428,8 +431,6 @@ class _Lowering:
                 continue
             where = int(core[mine][0])
             for name, write, moved in cost.trains:
-                if (where, name) not in buffers:
-                    continue
                 share = _share(
                     np.full(int(mine.sum()), moved), chunk[mine], self.chunks[node[mine]]
                 )

@@ -42,7 +42,7 @@ def run(job: dict[str, Any], folder: Path) -> dict[str, Any]:
         stream.InterCoreMappingStage,
     ]
     wall, cpu = time.perf_counter(), time.process_time()
-    evaluation = theirs.MainStage(stages, **_settings(job, folder)).run()[0][0]
+    evaluation = theirs.MainStage(stages, **settings(job, folder)).run()[0][0]
     ended = time.process_time()
     return {
         "wall_seconds": time.perf_counter() - wall,
@@ -67,7 +67,8 @@ def _note_start(stage: Any) -> list[float]:
     return began
 
 
-def _settings(job: dict[str, Any], folder: Path) -> dict[str, Any]:
+def settings(job: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """What Stream's stages are told. Costs of tiles would be kept in the folder."""
     return {
         "accelerator": f"{EXAMPLES}.hardware.{job['hardware']}",
         "workload_path": f"{EXAMPLES}.workload.{job['workload']}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,7 +24,6 @@ CLOCKS = st.sampled_from((1.0, 0.5, 0.7, 1.333))
 def _stores() -> SearchStrategy[Data]:
     return st.fixed_dictionaries(
         {
-            "name": st.just("registers"),
             "holds": st.sampled_from((["weight"], ["output"], ["input"], ["input", "output"])),
             "size_bits": st.sampled_from((16, 128, 4096)),
             "width_bits": st.sampled_from((8, 16, 64)),
@@ -138,7 +138,9 @@ def chips(draw: DrawFn) -> Data:
     cores = [draw(_cores(f"core{n}_", shared)) for n in range(kinds)]
     if shared:
         for core in cores[1:]:
-            core["buffers"] = cores[0]["buffers"]
+            core["buffers"] = copy.deepcopy(cores[0]["buffers"])
+    for core in cores:
+        _name_memories(core)
     names = sum(core["count"] for core in cores)
     bits = draw(st.sampled_from((8, 8, 4, 16, 5)))
     data = {
@@ -169,14 +171,21 @@ def _cores(draw: DrawFn, name: str, shared: bool) -> Data:
         "buffers": [draw(_buffers(holds, shared)) for holds in draw(st.sampled_from(HOMES))],
         "dma": {"outstanding": draw(st.sampled_from((1, 2, 4)))},
     }
-    if core["pe_array"]["kind"] == "dataflow":
-        energies = {"read_pj": 1.0, "write_pj": 2.0}
-        core["pe_array"]["buffers"] = [{"name": b["name"], **energies} for b in core["buffers"]]
     if draw(st.sampled_from(ONE_IN_EIGHT)):
         core["clock_ghz"] = draw(CLOCKS)
     if draw(st.sampled_from(ONE_IN_EIGHT)):
         core["runs"] = draw(st.sampled_from((["pool"], ["conv2d", "matmul"])))
     return core
+
+
+def _name_memories(core: Data) -> None:
+    """Give the stores of a dataflow array names, and its core's buffers an energy."""
+    array = core["pe_array"]
+    if array["kind"] == "dataflow":
+        for number, store in enumerate(array["stores"]):
+            store["name"] = f"store{number}"
+        energies = {"read_pj": 1.0, "write_pj": 2.0}
+        array["buffers"] = [{"name": buffer["name"], **energies} for buffer in core["buffers"]]
 
 
 @st.composite

@@ -49,7 +49,6 @@ class StreamRun:
 
     name: str
     line: int
-    hardware: str
     chip: ChipSpec
     placed: PlacedWorkload
     latency_cycles: int
@@ -100,7 +99,6 @@ def _run(
     return StreamRun(
         name=row["run"],
         line=row["line"],
-        hardware=row["hardware"],
         chip=chip,
         placed=PlacedWorkload(
             workload, {n: x["core"] for n, x in zip(names, told, strict=True)}, tiles

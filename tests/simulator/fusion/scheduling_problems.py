@@ -112,7 +112,7 @@ def needed_bytes(problem: SchedulingProblem) -> Any:
 def tile_lists(draw: st.DrawFn, cores: int) -> list[Tile]:
     """Up to 4 layers of up to 4 tiles; each reads tiles of earlier layers, weights, inputs."""
     widths = draw(st.lists(st.integers(1, 4), min_size=1, max_size=4))
-    small = st.integers(0, 40)
+    sizes = st.sampled_from([0, 8, 16, 33])
     tiles: list[Tile] = []
     for layer, width in enumerate(widths):
         earlier = [(k, t) for k in range(layer) for t in range(widths[k])]
@@ -122,8 +122,8 @@ def tile_lists(draw: st.DrawFn, cores: int) -> list[Tile]:
             tiles.append(
                 Tile(
                     layer=layer,
-                    cycles=draw(small),
-                    out_bytes=draw(small),
+                    cycles=draw(st.integers(0, 40)),
+                    out_bytes=draw(sizes),
                     reads=tuple(sorted(reads)),
                     loads=tuple(sorted(loads)),
                     weight=(f"w{layer}", 9 * layer + 5) if draw(st.booleans()) else None,
@@ -172,6 +172,6 @@ def problems(draw: st.DrawFn) -> SchedulingProblem:
     if draw(st.integers(0, 3)) == 0:
         options["order"] = np.arange(len(tiles))
     roomy = problem_of(tiles, pools=dict.fromkeys(names, 10**6), **options)
-    spare = draw(st.integers(0, 60))
+    spare = draw(st.integers(0, 40))
     enough = dict(zip(names, (needed_bytes(roomy) + spare).tolist(), strict=True))
     return problem_of(tiles, pools=enough, **options)

@@ -131,7 +131,7 @@ def test_a_schedule_file_gives_the_same_program(tmp_path):
     ("text", "message"),
     [
         ("cores: {nothing: [core0]}", "cores.nothing is not a layer of residual"),
-        ("order: [conv0 0]", "order must have each of 64 nodes once"),
+        ("order: [conv0 0]", r"order must have each of \d+ nodes once"),
         ("order: [conv0]", "order must have entries like 'conv1 0-3', not 'conv0'"),
         ("order: [conv0 0-16]", "order must name nodes 0 to 15 of conv0, not 0-16"),
     ],
@@ -142,9 +142,8 @@ def test_a_wrong_schedule_file_says_where(tmp_path, text, message):
     text = text.replace("conv0", names[0])
     message = message.replace("conv0", names[0]).replace("residual", workload.name)
     file.write_text(text)
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(InputError, match=rf"^{file}: {message}$"):
         scheduled_choices(file, workload, CHIP)
-    assert str(caught.value) == f"{file}: {message}"
 
 
 def test_a_layer_that_no_core_runs_is_named():
