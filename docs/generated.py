@@ -84,7 +84,7 @@ def _entry(kind: str, title: str, found: Any) -> str:
     if is_dataclass(found):
         text.append("Fields: " + ", ".join(f"`{x.name}: {x.type}`" for x in fields(found)) + ".")
     elif inspect.isclass(found) and issubclass(found, BaseModel):
-        text.append(f"Fields: those of the [file](#{found.__name__}).")
+        text.append(f"Fields: those of the [file](#keys-{found.__name__}).")
     body = "\n\n".join(text)
     return f"````{{py:{kind}}} {title}\n\n{body}\n````"
 
@@ -143,7 +143,7 @@ def _section(name: str, part: Schema) -> str:
         for key, value in keys.items()
     ]
     headings = ("key", "type", "rule", "default", "meaning")
-    return f"({name})=\n### {name}\n\n{intro}\n\n{table(headings, rows)}"
+    return f"(keys-{name})=\n### {name}\n\n{intro}\n\n{table(headings, rows)}"
 
 
 def explained(text: str, keys: list[str]) -> tuple[str, dict[str, str]]:
@@ -189,7 +189,7 @@ def _tuple(value: Schema) -> str:
 
 def _link(reference: str) -> str:
     name = reference.rpartition("/")[2]
-    return f"[{name}](#{name})"
+    return f"[{name}](#keys-{name})"
 
 
 def _rule(value: Schema) -> str:

@@ -9,7 +9,7 @@ is one line that names place and rule.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from os import PathLike
@@ -24,8 +24,8 @@ from hw_models.floorplan import floorplan
 from hw_models.spec import ChipSpec
 from simulator.allocation.file import rule_or_file
 from simulator.commands.fused_options import fusion_choices
-from simulator.commands.run import prepare_folder
-from simulator.engine.fabric import DEFAULT_MEMORY
+from simulator.commands.run import OBJECTIVES, prepare_folder
+from simulator.engine.fabric import DEFAULT_MEMORY, MEMORIES
 from simulator.explore.explore import Explored
 from simulator.explore.explore import explore as run_study
 from simulator.explore.study import Study, load_study
@@ -82,7 +82,6 @@ __all__ = [
     "network_names",
     "picture",
     "replay",
-    "report",
     "resimulate",
     "run_study",
     "simulate",
@@ -90,6 +89,7 @@ __all__ = [
     "stalls",
     "sweep",
     "with_sparsity",
+    "write_report",
 ]
 
 
@@ -167,6 +167,8 @@ def simulate(
     memory: `ideal`, `simple` or `cycle`. force: replace an earlier run in `out`.
     Raises InputError.
     """
+    _one_of("objective", objective, OBJECTIVES)
+    _one_of("memory", memory, MEMORIES)
     inputs = {"batch": batch, "options": dict(options or {}), "layers": layers}
     inputs |= {"sparsity": sparsity, "allocation": allocation}
     workload = _network(network, batch, options, layers, sparsity, inputs)
@@ -210,6 +212,7 @@ def simulate_fused(
     what the search minimises: latency, energy or edp; seconds: its time limit. memory, out, force:
     as `simulate` has them. Raises InputError.
     """
+    _one_of("memory", memory, MEMORIES)
     inputs: dict[str, Any] = {"granularity": granularity, "allocation": allocation}
     workload = _network(network, 1, None, "", "", inputs)
     spec = load_chip(chip) if isinstance(chip, str) else chip
@@ -308,7 +311,7 @@ def picture(run: Recorded, name: str, path: str | PathLike[str] | None = None) -
     return svg
 
 
-def report(run: Recorded, path: str | PathLike[str]) -> Path:
+def write_report(run: Recorded, path: str | PathLike[str]) -> Path:
     """Write one HTML page with all pictures of a run; returns its path. Raises InputError."""
     view = load_view(_folder(run))
     with output_file(Path(path), force=True) as page:
@@ -335,6 +338,11 @@ def _network(
     if layers:
         network = network.slice(*layer_range(layers, [layer.name for layer in network.layers]))
     return network
+
+
+def _one_of(key: str, given: str, known: Sequence[str]) -> None:
+    if given not in known:
+        raise InputError(f"{key} must be one of {', '.join(known)}, not {given!r}")
 
 
 def _by_cause(key: str, cycles: Mapping[str, Mapping[str, int]]) -> pa.Table:

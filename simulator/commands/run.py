@@ -130,7 +130,7 @@ def command(
         choices = _choices(
             workload, spec, schedule, granularity, allocation, overlap, policy, objective, seconds
         )
-        inputs |= {"granularity": granularity or "line", "schedule": str(schedule or "")}
+        inputs |= {"granularity": granularity or "layer", "schedule": str(schedule or "")}
     else:
         mappings = load_mapping_file(mapping, workload) if mapping else None
         shares = rule_or_file(allocation or "split", workload, floorplan(spec))

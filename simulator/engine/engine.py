@@ -195,7 +195,7 @@ class Engine:
             columns[name] = np.array(times, dtype=np.int64)[rows]
         filled = columns["slot"]
         for name, column in (("buffer_offset", "offset"), ("buffer_bytes", "bytes")):
-            columns[name] = np.where(filled >= 0, slots[column][filled], -1)
+            columns[name] = np.append(slots[column], -1)[filled]  # -1, no slot, is the last
         self.recorder.write("tasks", {"task": rows, **columns})
         end = np.array(self.board.end_cycle, dtype=np.int64)
         spent = spent_columns(rows, end, self.board.times(), self.explainer, self._server_of)

@@ -87,11 +87,29 @@ class _Lowering:
         place = np.empty(self.nodes, dtype=np.int64)
         place[self.schedule.order] = np.arange(self.nodes)
         for_node, last = self.transfers["for_node"], self.transfers["reason"] == FINAL_STORE
-        transfer_key = np.where(for_node < 0, -1, 3 * place[for_node] + 2 * last)
+        begin = self._stack_begin(place)[self.first_reader[self.transfers["tensor"]]]
+        transfer_key = 3 * np.where(for_node < 0, begin, place[for_node]) + 2 * last
         order = np.argsort(np.concatenate([3 * place + 1, transfer_key]), kind="stable")
         step = np.empty(order.size, dtype=np.int64)
         step[order] = np.arange(order.size)
         return step
+
+    def _stack_begin(self, place: Int64s) -> Int64s:
+        """Of every node, the place of the first node of its stack: weights are prefetched there."""
+        stack = self.problem.stack
+        if stack is None:
+            return np.zeros(self.nodes, dtype=np.int64)
+        first = np.full(int(stack.max(initial=0)) + 1, self.nodes, dtype=np.int64)
+        np.minimum.at(first, stack, place)
+        return first[stack]
+
+    @cached_property
+    def first_reader(self) -> Int64s:
+        """Of every tensor, the first node that reads it; the last of all where none does."""
+        reader = np.repeat(np.arange(self.nodes), np.diff(self.graph.need_pointers))
+        found = np.full(self.graph.tensor_bytes.size, self.nodes - 1, dtype=np.int64)
+        np.minimum.at(found, self.graph.needs, reader)
+        return found
 
     @cached_property
     def maker(self) -> Int64s:
@@ -316,11 +334,8 @@ class _Lowering:
     def _layer_of_transfers(self) -> Int64s:
         """A weight belongs to its layer, what is fetched to its reader, the rest to the maker."""
         tensor, for_node = self.transfers["tensor"], self.transfers["for_node"]
-        reader = np.repeat(np.arange(self.nodes), np.diff(self.graph.need_pointers))
-        first_reader = np.full(self.graph.tensor_bytes.size, self.nodes, dtype=np.int64)
-        np.minimum.at(first_reader, self.graph.needs, reader)
         maker = self.graph.tensor_maker[tensor]
-        by_tensor = np.where(maker >= 0, maker, np.minimum(first_reader[tensor], self.nodes - 1))
+        by_tensor = np.where(maker >= 0, maker, self.first_reader[tensor])
         fetched = (self.transfers["target"] != self.dram) & ~self.graph.tensor_is_weight[tensor]
         return self.graph.layer[np.where(fetched, for_node, by_tensor)]
 

@@ -1,8 +1,10 @@
 """A list schedule of fused nodes: when each runs, and every transfer, residence and eviction.
 
 One ready node after the other is decided, with all that it needs, for good:
+ - the nodes of a layer are decided in order on each core, each when the one before it is;
  - a need that isn't in its pool is fetched from the core that has held it longest, or off-chip,
-   just in time: to arrive when the core is idle and the predecessors have ended, if it can;
+   with policy "memory" just in time: to arrive when the core is idle and the predecessors have
+   ended, if it can; with "latency" as soon as it can;
  - a link serves transfers in the order of decision, one at a time, without going back into gaps;
    a transfer takes all links of its route for ceil(bits / narrowest width) cycles and starts when
    they are free, its data exist, and the target pool has room from then on;

@@ -44,12 +44,12 @@ def run(s):
         if status != DONE:
             return status
         made = s.tensors[s.nodes[node].output_tensor]
-        for row in range(made.first_reader, made.end_reader):
-            reader = s.nodes[s.readers[row]]
-            reader.missing -= 1
-            reader.predecessors_end = max(reader.predecessors_end, s.nodes[node].end)
-            if reader.missing == 0:
-                heappush(ready, _candidate(s, s.readers[row]))
+        for row in range(made.first_follower, made.end_follower):
+            follower = s.nodes[s.followers[row]]
+            follower.missing -= 1
+            follower.predecessors_end = max(follower.predecessors_end, s.nodes[node].end)
+            if follower.missing == 0:
+                heappush(ready, _candidate(s, s.followers[row]))
     return DONE
 
 
@@ -91,7 +91,7 @@ def _decide(s, node):
         if need.place < 0:
             status = _bring_offchip(s, need.tensor, node)
         elif s.places[need.place].residence < 0:
-            status = _fetch(s, need.place, node, ready)
+            status = _fetch(s, need.place, node, ready if s.just_in_time else 0)
         if status != DONE:
             return status
         if need.place < 0:

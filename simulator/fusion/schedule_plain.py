@@ -94,12 +94,16 @@ class Scheduler:
         return min(ready, key=lambda n: (self.predecessors_end(n), n))
 
     def makers(self, node: int) -> list[int]:
-        """Nodes that make the needs of a node."""
-        makers = [int(self.problem.tensor_maker[self.problem.needs[n]]) for n in self.needs(node)]
+        """Nodes that make the needs of a node, and the one before it in its layer on its core."""
+        p = self.problem
+        makers = [int(p.tensor_maker[p.needs[n]]) for n in self.needs(node)]
+        if p.order is None:
+            alike = (p.layer == p.layer[node]) & (p.core == p.core[node])
+            makers += np.flatnonzero(alike[:node])[-1:].tolist()
         return [maker for maker in makers if maker >= 0]
 
     def predecessors_end(self, node: int) -> int:
-        """When all makers of the needs of a node have ended."""
+        """When all that a node waits for have ended."""
         return max((self.ends[m] for m in self.makers(node)), default=0)
 
     def decide(self, node: int) -> None:
@@ -175,7 +179,8 @@ class Scheduler:
             holders.append((self.offchip[tensor], p.pool_bytes.size, p.offchip, -1))
         since, _, source, sender = min(h for h in holders if p.route(h[2], core).size)
         duration = self.duration(source, core, tensor)
-        since = max(since, idle - duration - p.latency_cycles)
+        if p.policy == "memory":
+            since = max(since, idle - duration - p.latency_cycles)
         self.evict(pool, self.size(tensor), node, max(since, self.free(source, core)))
         start = self.room(pool, self.size(tensor), max(since, self.free(source, core)))
         end = start + duration

@@ -31,7 +31,8 @@ NODE = columns(
 )
 NEED = columns("tensor place residence")
 TENSOR = columns(
-    "bytes is_weight is_final first_place end_place first_reader end_reader readers_left offchip_at"
+    "bytes is_weight is_final first_place end_place first_follower end_follower readers_left "
+    "offchip_at"
 )
 PLACE = columns("tensor pool core readers_left residence pinned next previous")
 POOL = columns("bytes open_bytes newest")
@@ -54,7 +55,7 @@ class State(NamedTuple):
         previous, ring of the places of a pool with an open residence, whose head is row
         first_ring + pool.
     pools: open_bytes, of residences without an end yet; newest event of the timeline.
-    readers: nodes that read a tensor made by a node. route_links: links of the routes.
+    followers: nodes that wait for the maker of a tensor. route_links: links of the routes.
     core_free: first free cycle of each core. counts: rows of transfers and of residences; source
         and target of a route that is missing.
     """
@@ -69,7 +70,7 @@ class State(NamedTuple):
     transfers: Table
     residences: Table
     events: Table
-    readers: Int64s
+    followers: Int64s
     route_links: Int64s
     core_free: Int64s
     order: Int64s
@@ -78,12 +79,13 @@ class State(NamedTuple):
     first_ring: int
     latency_cycles: int
     by_ready_time: int
+    just_in_time: int
     prefetch: int
 
 
 def empty_state(problem: SchedulingProblem, at: Places, rows: int) -> State:
     """Nothing decided yet, and room for some rows of transfers and residences."""
-    readers, tensors = _tensors(problem, at)
+    followers, tensors = _tensors(problem, at)
     return State(
         nodes=_nodes(problem, at),
         needs=_table(
@@ -102,7 +104,7 @@ def empty_state(problem: SchedulingProblem, at: Places, rows: int) -> State:
         transfers=_table(TRANSFER, rows),
         residences=_table(RESIDENCE, rows),
         events=_table(EVENT, 2 * rows),
-        readers=readers,
+        followers=followers,
         route_links=problem.route_links,
         core_free=_zeros(problem.offchip),
         order=_zeros(problem.layer.size),
@@ -111,6 +113,7 @@ def empty_state(problem: SchedulingProblem, at: Places, rows: int) -> State:
         first_ring=at.tensor.size,
         latency_cycles=problem.latency_cycles,
         by_ready_time=int(problem.policy == "latency" and problem.order is None),
+        just_in_time=int(problem.policy == "memory"),
         prefetch=int(problem.prefetch_weights),
     )
 
@@ -126,7 +129,6 @@ def _table(record: np.dtype[Any], rows: int, **columns: Int64s | Bools | int) ->
 def _nodes(problem: SchedulingProblem, at: Places) -> Table:
     nodes = problem.layer.size
     streams = np.bincount(problem.need_node[problem.need_streamed], minlength=nodes) > 0
-    made = problem.tensor_maker[problem.needs] >= 0
     return _table(
         NODE,
         nodes,
@@ -141,7 +143,7 @@ def _nodes(problem: SchedulingProblem, at: Places) -> Table:
         first_need=problem.need_pointers[:-1],
         end_need=problem.need_pointers[1:],
         residence=-1,
-        missing=np.bincount(problem.need_node[made], minlength=nodes),
+        missing=np.bincount(_following(problem)[1], minlength=nodes),
     )
 
 
@@ -160,11 +162,11 @@ def _group(problem: SchedulingProblem) -> Int64s:
 
 
 def _tensors(problem: SchedulingProblem, at: Places) -> tuple[Int64s, Table]:
-    """Readers of the tensors that nodes make, one tensor after the other, and all tensors."""
+    """Followers of the makers of tensors, one tensor after the other, and all tensors."""
     tensors = problem.tensor_bytes.size
-    made = problem.tensor_maker[problem.needs] >= 0
-    order = np.argsort(problem.needs[made], kind="stable")
-    pointers = np.searchsorted(problem.needs[made][order], np.arange(tensors + 1))
+    made, follower = _following(problem)
+    order = np.argsort(made, kind="stable")
+    pointers = np.searchsorted(made[order], np.arange(tensors + 1))
     table = _table(
         TENSOR,
         tensors,
@@ -173,12 +175,28 @@ def _tensors(problem: SchedulingProblem, at: Places) -> tuple[Int64s, Table]:
         is_final=problem.tensor_is_final,
         first_place=at.pointers[:-1],
         end_place=at.pointers[1:],
-        first_reader=pointers[:-1],
-        end_reader=pointers[1:],
+        first_follower=pointers[:-1],
+        end_follower=pointers[1:],
         readers_left=np.bincount(problem.needs, minlength=tensors),
         offchip_at=np.where(problem.tensor_maker < 0, 0, NEVER),
     )
-    return problem.need_node[made][order], table
+    return follower[order], table
+
+
+def _following(problem: SchedulingProblem) -> tuple[Int64s, Int64s]:
+    """Pairs of a tensor that a node makes and a node that waits for it.
+
+    A node waits for the makers of its needs and, unless an order is given, for the one before it in
+    its layer on its core.
+    """
+    made = problem.tensor_maker[problem.needs] >= 0
+    tensor, node = problem.needs[made], problem.need_node[made]
+    if problem.order is not None:
+        return tensor, node
+    row = np.lexsort((problem.core, problem.layer))
+    same = (np.diff(problem.layer[row]) == 0) & (np.diff(problem.core[row]) == 0)
+    before, after = row[:-1][same], row[1:][same]
+    return np.append(tensor, problem.output_tensor[before]), np.append(node, after)
 
 
 def _places(problem: SchedulingProblem, at: Places) -> Table:

@@ -20,8 +20,8 @@ class Batch:
     crash: str = ""
 
 
-def run_batch(number: int, examples: int) -> Batch:
-    """Run random examples until one fails. number: the seed."""
+def run_batch(number: int, examples: int, fused: bool = False) -> Batch:
+    """Run random examples until one fails. number: the seed. fused: for several cores at once."""
     reasons: list[str] = []
 
     @seed(number)
@@ -32,7 +32,7 @@ def run_batch(number: int, examples: int) -> Batch:
         phases=[Phase.generate, Phase.shrink],
         suppress_health_check=list(HealthCheck),
     )
-    @given(cases())
+    @given(cases(fused))
     def check(case: Case) -> None:
         reasons.append(case.run())
 

@@ -116,13 +116,13 @@ def _check_trace(folder: Path) -> None:
 
 
 @st.composite
-def cases(draw: DrawFn) -> Case:
-    """Random examples."""
+def cases(draw: DrawFn, fused: bool) -> Case:
+    """Random examples, compiled for several cores at once or layer after layer."""
     return Case(
         draw(chips()),
         draw(networks()),
         draw(st.sampled_from(sorted(OBJECTIVES))),
         draw(st.sampled_from(sorted(RULES))),
-        draw(st.one_of(st.just({}), FUSED)),
+        draw(FUSED) if fused else {},
         draw(st.sampled_from(RECORDED)),
     )

@@ -74,6 +74,8 @@ _ROWS = (
     ("vgg16", "plain 3x3 convolutions, heavy on weights and MACs", "1409.1556", IMAGE, "vgg"),
     ("googlenet", "inception modules: 1x1, 3x3 and pooling in parallel", "1409.4842", IMAGE,
      "googlenet"),
+    ("inception_v2", "batch norm, two 3x3 convolutions for each 5x5", "1502.03167", IMAGE,
+     "inception_v2"),
     ("inception_v3", "factorised inception modules", "1512.00567", "3x299x299", "inception_v3"),
     ("resnet18", "residual basic blocks, 18 layers", "1512.03385", IMAGE, "resnet"),
     ("resnet34", "residual basic blocks, 34 layers", "1512.03385", IMAGE, "resnet"),

@@ -83,6 +83,24 @@ def test_an_input_arrives_when_the_core_is_idle_and_not_before() -> None:
     assert moves(result, "start", "end") == [(0, 2), (100, 102)]
 
 
+def test_with_latency_an_input_arrives_as_soon_as_it_can() -> None:
+    tiles = [Tile(0, 100, 8, loads=((f"rows{n}", 16),)) for n in range(2)]
+    result = schedule(one_core(*tiles, policy="latency"))
+    assert result.node_start.tolist() == [2, 102]
+    assert moves(result, "start", "end") == [(0, 2), (2, 4)]
+
+
+def test_tiles_of_a_layer_follow_one_another_and_others_come_between() -> None:
+    tiles = (
+        *(Tile(0, 10, 8) for _ in range(3)),
+        Tile(1, 5, 8, reads=((0, 0),), core=1),
+    )
+    apart = schedule(two_cores(*tiles, policy="latency"))
+    assert apart.order.tolist() == [0, 1, 3, 2]
+    given = schedule(two_cores(*tiles, policy="latency", order=ints([2, 1, 0, 3])))
+    assert given.order.tolist() == [2, 1, 0, 3]
+
+
 def test_a_link_serves_in_order_of_decision_so_a_store_holds_up_the_next_load() -> None:
     first = Tile(0, 100, 80, loads=(("a", 16),), final=True)
     second = Tile(0, 100, 80, loads=(("b", 16),), final=True)
@@ -176,7 +194,7 @@ def test_streamed_operands_stay_offchip_and_block_the_route() -> None:
     tiles = (
         Tile(0, 30, PLENTY + 1, stream_out=True),
         Tile(1, 20, 8, reads=((0, 0),), stream_in=True, final=True),
-        Tile(1, 20, 8, loads=(("a", 16),)),
+        Tile(2, 20, 8, loads=(("a", 16),)),
     )
     result = schedule(one_core(*tiles))
     load = 16 // WIDTH_BYTES
