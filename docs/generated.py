@@ -5,14 +5,18 @@ Each function returns Markdown, which conf.py puts where a page says `<!-- gener
 
 from __future__ import annotations
 
+import ast
 import inspect
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
+from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import pyarrow as pa
 import typer
 import yaml
 from pydantic import BaseModel
@@ -25,7 +29,10 @@ from simulator.allocation.file import AllocationFile
 from simulator.explore.study import Study
 from simulator.fusion.schedule_file import ScheduleFile
 from simulator.mapping.mapping import MappingFile
+from traces import schema as schema_module
 from traces.cli import verbs
+from traces.plots.theme import CAUSE_STYLES
+from traces.schema import CAUSES, STREAM_SUFFIX, TABLES
 
 HERE = Path(__file__).parent
 MEANINGS: dict[str, dict[str, str]] = yaml.safe_load(
@@ -48,7 +55,7 @@ BOUNDS = {
 Schema = dict[str, Any]
 
 
-def table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """A Markdown table."""
     lines = [headings, ("---",) * len(headings), *rows]
     return "\n".join(f"| {' | '.join(_cell(text) for text in line)} |" for line in lines)
@@ -94,10 +101,17 @@ def _signature(found: Callable[..., Any]) -> str:
 
 
 def keys_page(model: type[BaseModel]) -> str:
-    """Every key of a file: name, type, rule, default, meaning; a section for each part of it."""
+    """Every key of a file: name, type, rule, default, meaning; a section for each part of it.
+
+    Before them comes the example in the docstring of the module, if that has one.
+    """
     schema = model.model_json_schema()
     parts = {schema["title"]: schema, **_in_order(schema)}
-    return "\n\n".join(_section(name, part) for name, part in parts.items())
+    sections = [_section(name, part) for name, part in parts.items()]
+    example = (inspect.getdoc(inspect.getmodule(model)) or "").partition("\n\n")[2]
+    if re.match("[a-z_]+: ", example):
+        sections.insert(0, f"```yaml\n{example}\n```")
+    return "\n\n".join(sections)
 
 
 def _in_order(schema: Schema) -> dict[str, Schema]:
@@ -180,7 +194,8 @@ def _type(value: Schema) -> str:
         inner = value.get("additionalProperties")
         return f"name: {_type(inner)}" if isinstance(inner, dict) else "mapping"
     names = {"string": "text", "integer": "int", "boolean": "true or false"}
-    return names.get(value.get("type", "any value"), value.get("type", "any value"))
+    kind = str(value.get("type", "any value"))
+    return names.get(kind, kind)
 
 
 def _tuple(value: Schema) -> str:
@@ -240,9 +255,36 @@ def _verb(name: str, command: Any, level: int) -> str:
     return "\n\n".join(parts)
 
 
+def trace_page() -> str:
+    """The tables of a trace with their columns, and the causes."""
+    parts = []
+    for name, schema in TABLES.items():
+        rows = [(f"`{column.name}`", _arrow(column.type)) for column in schema]
+        parts.append(f"### {name}{STREAM_SUFFIX}\n\n{table(('column', 'type'), rows)}")
+    causes = [(f"`{cause}`", CAUSE_STYLES[cause].phrase) for cause in CAUSES]
+    text = re.sub(r"\n(\w+): ", r"\n\n**\1**: ", _below(schema_module, "TABLES"))
+    return "\n\n".join(
+        [text, *parts, "## Causes", table(("cause", "cycles that went into"), causes)]
+    )
+
+
+def _arrow(kind: Any) -> str:
+    return "text" if pa.types.is_dictionary(kind) else str(kind)
+
+
+def _below(module: ModuleType, name: str) -> str:
+    """The docstring below an assignment of a module."""
+    body = ast.parse(inspect.getsource(module)).body
+    for before, after in pairwise(body):
+        if isinstance(before, ast.AnnAssign) and ast.unparse(before.target) == name:
+            return inspect.cleandoc(ast.literal_eval(ast.unparse(after)))
+    raise AssertionError(f"{module.__name__}.{name} has no docstring")
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "python": python_page,
     "commands": verbs_page,
+    "trace": trace_page,
     "chip file": lambda: keys_page(ChipSpec),
     "mapping file": lambda: keys_page(MappingFile),
     "allocation file": lambda: keys_page(AllocationFile),

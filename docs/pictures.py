@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import yaml
@@ -22,7 +23,7 @@ LANES = ("dma_weight", "dma_input", "pe_array", "vector_unit", "dma_output")
 CYCLES = 9000
 """What is shown of the run, from its start."""
 
-STYLE = {"svg.fonttype": "none", "svg.hashsalt": "tilesim", "font.size": 8}
+STYLE: Any = {"svg.fonttype": "none", "svg.hashsalt": "tilesim", "font.size": 8}
 
 
 def recorded(chip: str, folder: Path, mapping: Path | None) -> ts.Run:

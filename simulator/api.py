@@ -45,15 +45,11 @@ from traces.critical_path import CriticalPath
 from traces.critical_path import critical_path as _critical_path
 from traces.errors import InputError
 from traces.export.output import output_file
-from traces.plots.standalone import picture as _picture
-from traces.plots.view import load_view
 from traces.replay import Replay
 from traces.replay import replay as _replay
 from traces.replay_changes import Change, parse_changes
 from traces.replay_sweep import Sweep
 from traces.replay_sweep import sweep as _sweep
-from traces.report.marked_path import marked_path
-from traces.report.page import build_page
 from traces.run_folder import read_manifest, read_table
 from traces.stalls import StallReport, stall_report
 from traces.task_graph import TaskGraph, load_task_graph
@@ -304,7 +300,11 @@ def picture(run: Recorded, name: str, path: str | PathLike[str] | None = None) -
 
     name: timeline, stalls, roofline, bandwidth, buffers, energy or units. Raises InputError.
     """
-    svg = _picture(load_view(_folder(run)), name)
+    # Matplotlib takes a second to import; those who want no picture should not wait for it.
+    from traces.plots.standalone import picture as draw
+    from traces.plots.view import load_view
+
+    svg = draw(load_view(_folder(run)), name)
     if path is not None:
         with output_file(Path(path), force=True) as file:
             file.write(svg)
@@ -313,6 +313,10 @@ def picture(run: Recorded, name: str, path: str | PathLike[str] | None = None) -
 
 def write_report(run: Recorded, path: str | PathLike[str]) -> Path:
     """Write one HTML page with all pictures of a run; returns its path. Raises InputError."""
+    from traces.plots.view import load_view
+    from traces.report.marked_path import marked_path
+    from traces.report.page import build_page
+
     view = load_view(_folder(run))
     with output_file(Path(path), force=True) as page:
         page.write(build_page(view, marked_path(view)))

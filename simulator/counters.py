@@ -22,7 +22,8 @@ from traces.schema import CAUSES
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """How often a component did an action for a layer. action: a name of ActionEnergies."""
+    """How often a component did an action for a layer (-1: for none). action: a name of
+    ActionEnergies."""
 
     layer: int
     component: str
@@ -58,20 +59,49 @@ def time_counters(
 ) -> tuple[Counter, ...]:
     """Cycles of leakage and clock of every core and layer, once a run has ended.
 
-    spans: [start, end) of each layer, (n, 2), as in `simulator.result.layer_spans`. kept: intervals
-    of the ledger. A core's clock runs while its array or vector unit is busy, else it is gated.
+    spans: [start, end) of each layer, (n, 2), that follow one another. kept: intervals of the
+    ledger. A core's clock runs while its array or vector unit is busy, else it is gated.
     """
-    pj = action_energies_pj(plan.chip)
-    cycles = spans[:, 1] - spans[:, 0]
-    found = []
+    layers = np.arange(len(spans))
+    return _time_counters(plan, [(spans, layers)] * len(plan.cores), kept)
+
+
+def interleaved_time_counters(
+    plan: Floorplan, kept: Mapping[str, Int64s], layer: Int64s
+) -> tuple[Counter, ...]:
+    """`time_counters` where tiles of several layers take turns: a core's cycles are those of the
+    layer that its array, or if that has no work its vector unit, works on or waits for.
+
+    layer: of each interval's task, -1 for none, whose cycles then belong to no layer.
+    """
+    stays = []
     for core in plan.cores:
+        with_work = kept["unit"][layer >= 0]
+        unit = core.pe_array if core.pe_array in with_work else core.vector_unit
+        mine = kept["unit"] == unit
+        spans = np.stack([kept["start"][mine], kept["end"][mine]], axis=1)
+        stays.append((spans, layer[mine]))
+    return _time_counters(plan, stays, kept)
+
+
+def _time_counters(
+    plan: Floorplan, stays: Iterable[tuple[Int64s, Int64s]], kept: Mapping[str, Int64s]
+) -> tuple[Counter, ...]:
+    """stays: for each core [start, end) of times, (n, 2), and the layer that each belongs to."""
+    pj = action_energies_pj(plan.chip)
+    found = []
+    for core, (spans, layers) in zip(plan.cores, stays, strict=True):
         busy = _busy_cycles(kept, (core.pe_array, core.vector_unit), spans)
-        for name, count in zip(TIME_ACTIONS, (cycles, busy, cycles - busy), strict=True):
+        names, place = np.unique(layers, return_inverse=True)
+        cycles = np.zeros((2, names.size), dtype=np.int64)
+        np.add.at(cycles, (slice(None), place), np.stack([spans[:, 1] - spans[:, 0], busy]))
+        whole, busy = cycles
+        for name, count in zip(TIME_ACTIONS, (whole, busy, whole - busy), strict=True):
             action = f"{core.spec.name}.{name}"
             component = _time_component(core.name, name)
             found += [
                 Counter(layer, component, action, n, n * pj[action])
-                for layer, n in enumerate(count.tolist())
+                for layer, n in zip(names.tolist(), count.tolist(), strict=True)
                 if n
             ]
     return tuple(found)

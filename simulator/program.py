@@ -119,10 +119,11 @@ class Compiled:
     """A program for the units of a floorplan, and what was foreseen of each layer of its network.
 
     predicted_cycles, cores: per layer, the cycles that the compiler reckons with and the cores that
-    compute some of it.
+    compute some of it. interleaved: layers don't follow one another, their tiles take turns.
     """
 
     program: TileProgram
     plan: Floorplan
     predicted_cycles: tuple[float, ...]
     cores: tuple[frozenset[int], ...]
+    interleaved: bool = False

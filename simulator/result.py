@@ -1,6 +1,7 @@
 """The result of a run: per layer and in total, cycles by cause, traffic, energy.
 
-Rules: ARCHITECTURE.md RESULT-1 (which cycles belong to a layer), RESULT-2 (utilisation).
+Rules: ARCHITECTURE.md RESULT-1 (which cycles belong to a layer), RESULT-2 (utilisation), RESULT-3
+(both where tiles of several layers take turns).
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import numpy as np
 from simulator.counters import Counter
 from simulator.engine.engine import EngineRun
 from simulator.mapping.layer_array import layer_array
-from simulator.program import COMPUTE, LOAD, STORE, Compiled, Int64s
+from simulator.program import LOAD, STORE, Compiled, Int64s
 from simulator.workload.graph import Layer, Workload
+from traces.layers import InTurn, LayerCycles, causes_by_layer, layer_cycles, main_units
 from traces.schema import CAUSES
 
 OPERATIONS_PER_MAC = 2
@@ -27,10 +29,10 @@ class LayerResult:
     """One layer.
 
     configuration: of a PE array that has several. cycles: from the end of the layer before to its
-    own; causes: all of them. ideal_cycles: with every PE (or lane) busy with products that are not
-    skipped and nothing to wait for. utilisation: those over the cycles, or over the time from its
-    first computation on if that came before. predicted_cycles: the analytical cost of the mapping
-    search. dram_bytes: moved to and from DRAM.
+    own, or where tiles of layers take turns, what its own tiles take on the unit that it runs on;
+    causes: all of them. ideal_cycles: with every PE (or lane) busy with products that are not
+    skipped and nothing to wait for. utilisation: RESULT-2 and RESULT-3. predicted_cycles: the
+    analytical cost of the mapping search. dram_bytes: moved to and from DRAM.
     """
 
     name: str
@@ -49,7 +51,12 @@ class LayerResult:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """A whole run. units: cycles by cause of every unit; peak_bytes: most taken of each buffer."""
+    """A whole run.
+
+    units: cycles by cause of every unit. main_units: those of them that say where the time went, if
+    layers take turns; if they follow one another there are none, as the layers say it. peak_bytes:
+    most taken of each buffer.
+    """
 
     network: str
     chip: str
@@ -68,6 +75,7 @@ class RunResult:
     layers: tuple[LayerResult, ...]
     units: dict[str, dict[str, int]]
     peak_bytes: dict[str, int]
+    main_units: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -101,86 +109,96 @@ def summarise(
         layers=layers,
         units={name: run.ledger.unit_cycles(name) for name in run.ledger.units},
         peak_bytes=dict(zip(plan.buffers, run.peak_bytes.tolist(), strict=True)),
+        main_units=_main_units(compiled, run),
     )
 
 
 def _layer_results(
     compiled: Compiled, workload: Workload, run: EngineRun, counters: Sequence[Counter]
 ) -> tuple[LayerResult, ...]:
-    tasks = compiled.program.tasks
-    spans = layer_spans(compiled, run)
-    homes = [_home_unit(compiled, run, i) for i in range(len(workload.layers))]
-    causes = causes_of_spans(run.ledger.kept(), homes, spans)
+    layers = layers_of_run(compiled, run)
+    causes = causes_by_layer(layers, run.ledger.kept(), layers_of_intervals(compiled, run))
+    ideal = [
+        _ideal_cycles(compiled, workload, i, home) for i, home in enumerate(layers.home.tolist())
+    ]
+    took = _took_cycles(compiled, workload, run, layers)
     moved = {kind: _bytes_per_layer(compiled, kind) for kind in (LOAD, STORE)}
     energy = np.zeros(len(workload.layers))
     for counter in counters:
-        energy[counter.layer] += counter.energy_pj
-    results = []
-    for i, layer in enumerate(workload.layers):
-        cycles = int(spans[i, 1] - spans[i, 0])
-        mine = (tasks["layer"] == i) & (tasks["unit"] == homes[i])
-        ideal = _ideal_cycles(compiled, workload, i, int(tasks["cycles"][mine].sum()))
-        took = int(spans[i, 1] - min(spans[i, 0], run.start[mine].min(initial=spans[i, 1])))
-        results.append(
-            LayerResult(
-                layer.name,
-                layer.op.value,
-                _configuration(compiled, layer, homes[i]),
-                cycles,
-                ideal,
-                round(compiled.predicted_cycles[i]),
-                ideal / took if took else 0.0,
-                layer.macs,
-                int(moved[LOAD][i]),
-                int(moved[STORE][i]),
-                float(energy[i]),
-                {CAUSES[c]: n for c, n in enumerate(causes[i].tolist()) if n},
-            )
+        if counter.layer >= 0:
+            energy[counter.layer] += counter.energy_pj
+    return tuple(
+        LayerResult(
+            layer.name,
+            layer.op.value,
+            _configuration(compiled, layer, int(layers.home[i])),
+            int(causes[i].sum()),
+            ideal[i],
+            round(compiled.predicted_cycles[i]),
+            ideal[i] / took[i] if took[i] else 0.0,
+            layer.macs,
+            int(moved[LOAD][i]),
+            int(moved[STORE][i]),
+            float(energy[i]),
+            {CAUSES[c]: n for c, n in enumerate(causes[i].tolist()) if n},
         )
-    return tuple(results)
+        for i, layer in enumerate(workload.layers)
+    )
 
 
-def layer_spans(compiled: Compiled, run: EngineRun) -> Int64s:
-    """[start, end) of each layer, (n, 2): they tile the run.
-
-    A layer ends with the last computation of it or of a layer before; the last ends with the run.
-    """
-    tasks, layers = compiled.program.tasks, len(compiled.program.layers)
-    ends = np.zeros(layers, dtype=np.int64)
-    computing = tasks["kind"] == COMPUTE
-    np.maximum.at(ends, tasks["layer"][computing], run.end[computing])
-    ends = np.maximum.accumulate(ends)
-    if layers:
-        ends[-1] = run.cycles
-    return np.stack([np.concatenate([[0], ends[:-1]]), ends], axis=1)
+def layers_of_run(compiled: Compiled, run: EngineRun) -> LayerCycles:
+    """Which cycles of which unit belong to each layer."""
+    layers = len(compiled.program.layers)
+    return layer_cycles(_columns(compiled, run), layers, run.cycles, compiled.interleaved)
 
 
-def causes_of_spans(kept: dict[str, Int64s], homes: Sequence[int], spans: Int64s) -> Int64s:
-    """Cycles by cause of each span in the ledger of its home unit, (n, causes)."""
-    causes = np.zeros((len(homes), len(CAUSES)), dtype=np.int64)
-    for unit in sorted(set(homes)):
-        of_unit = kept["unit"] == unit
-        start, end, cause = (kept[name][of_unit] for name in ("start", "end", "cause"))
-        # Cycles of a cause before a point in time, at every boundary of intervals and spans.
-        for code in np.unique(cause).tolist():
-            lengths = np.where(cause == code, end - start, 0)
-            done = np.concatenate([[0], np.cumsum(lengths)])
-            inside = np.searchsorted(start, spans, side="right") - 1
-            part = np.where(cause[inside] == code, spans - start[inside], 0)
-            before = done[inside] + part
-            mine = np.array(homes) == unit
-            causes[mine, code] = (before[:, 1] - before[:, 0])[mine]
-    return causes
+def layers_of_intervals(compiled: Compiled, run: EngineRun) -> Int64s:
+    """Layer of the task of every interval that the ledger keeps, -1 for none."""
+    task = run.ledger.kept()["task"]
+    return np.where(task >= 0, compiled.program.tasks["layer"][task], -1)
 
 
-def _home_unit(compiled: Compiled, run: EngineRun, index: int) -> int:
-    """The unit that a layer runs on, its PE array if it uses one; of several cores, the last."""
-    tasks, cores = compiled.program.tasks, compiled.plan.cores
-    mine = (tasks["layer"] == index) & (tasks["kind"] == COMPUTE)
-    on_array = mine & np.isin(tasks["unit"], [core.pe_array for core in cores])
-    if on_array.any():
-        mine = on_array
-    return int(tasks["unit"][mine][run.end[mine].argmax()])
+def _main_units(compiled: Compiled, run: EngineRun) -> tuple[str, ...]:
+    if not compiled.interleaved:
+        return ()
+    return tuple(run.ledger.units[unit] for unit in main_units(_columns(compiled, run)))
+
+
+def _columns(compiled: Compiled, run: EngineRun) -> dict[str, Int64s]:
+    return {**compiled.program.tasks, "start": run.start, "end": run.end}
+
+
+def _took_cycles(
+    compiled: Compiled, workload: Workload, run: EngineRun, layers: LayerCycles
+) -> list[int]:
+    """What each layer's ideal cycles are measured against."""
+    if not isinstance(layers, InTurn):
+        return _took_on_cores(compiled, workload, run, layers.home)
+    tasks, took = compiled.program.tasks, []
+    for i, home in enumerate(layers.home.tolist()):
+        mine = (tasks["layer"] == i) & (tasks["unit"] == home)
+        end = int(layers.ends[i])
+        took.append(end - int(min(layers.begins[i], run.start[mine].min(initial=end))))
+    return took
+
+
+def _took_on_cores(
+    compiled: Compiled, workload: Workload, run: EngineRun, home: Int64s
+) -> list[int]:
+    """Cycles of each layer on all arrays that compute it, averaged by their peaks; those of one on
+    its home if it does no MACs."""
+    plan, kept = compiled.plan, run.ledger.kept()
+    cycles = np.zeros((len(run.ledger.units), len(workload.layers) + 1), dtype=np.int64)
+    at = kept["unit"], layers_of_intervals(compiled, run)
+    np.add.at(cycles, at, kept["end"] - kept["start"])
+    took = []
+    for i, layer in enumerate(workload.layers):
+        peaks = {plan.cores[c].pe_array: plan.core_peak_macs(c) for c in compiled.cores[i]}
+        if not layer.is_mac:
+            peaks = {int(home[i]): 1}
+        spent = sum(peak * int(cycles[unit, i]) for unit, peak in peaks.items())
+        took.append(-(-spent // sum(peaks.values())))
+    return took
 
 
 def _configuration(compiled: Compiled, layer: Layer, home: int) -> str:
@@ -189,11 +207,11 @@ def _configuration(compiled: Compiled, layer: Layer, home: int) -> str:
     return layer_array(cores[0].spec, layer).configuration if cores else ""
 
 
-def _ideal_cycles(compiled: Compiled, workload: Workload, index: int, busy_cycles: int) -> int:
+def _ideal_cycles(compiled: Compiled, workload: Workload, index: int, home: int) -> int:
     """All PEs of its cores busy; for vector units, whose lanes are always full, their cycles."""
-    layer = workload.layers[index]
+    layer, tasks = workload.layers[index], compiled.program.tasks
     if not layer.is_mac:
-        return busy_cycles
+        return int(tasks["cycles"][(tasks["layer"] == index) & (tasks["unit"] == home)].sum())
     cores = compiled.cores[index]
     peak = sum(compiled.plan.core_peak_macs(core) for core in cores)
     specs = [compiled.plan.cores[core].spec for core in cores]

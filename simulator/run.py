@@ -15,15 +15,22 @@ import numpy as np
 from hw_models.floorplan import Floorplan
 from hw_models.spec import ChipSpec
 from simulator.allocation.shares import Allocation
-from simulator.counters import Counter, action_counters, time_counters, time_words
+from simulator.counters import (
+    Counter,
+    action_counters,
+    interleaved_time_counters,
+    time_counters,
+    time_words,
+)
 from simulator.engine.conservation import check_work
 from simulator.engine.engine import Engine, EngineRun, Progress, words_of
 from simulator.engine.fabric import DEFAULT_MEMORY
 from simulator.lowering.lower import Lowered, lower
 from simulator.mapping.mapping import LayerMappingSpec, dump_mappings
 from simulator.program import Compiled
-from simulator.result import RunResult, layer_spans, summarise
+from simulator.result import RunResult, layers_of_intervals, layers_of_run, summarise
 from simulator.workload.graph import Workload
+from traces.layers import InTurn
 from traces.recorder import Recorder
 from traces.whole_file import write_whole
 
@@ -127,7 +134,11 @@ def _manifest(workload: Workload, chip: ChipSpec, inputs: Mapping[str, Any]) -> 
 
 
 def _of_time(compiled: Compiled, run: EngineRun) -> tuple[Counter, ...]:
-    return time_counters(compiled.plan, layer_spans(compiled, run), run.ledger.kept())
+    layers, kept = layers_of_run(compiled, run), run.ledger.kept()
+    if isinstance(layers, InTurn):
+        spans = np.stack([layers.begins, layers.ends], axis=1)
+        return time_counters(compiled.plan, spans, kept)
+    return interleaved_time_counters(compiled.plan, kept, layers_of_intervals(compiled, run))
 
 
 def _counter_words(counters: tuple[Counter, ...], plan: Floorplan) -> dict[str, list[str]]:

@@ -1,4 +1,4 @@
-"""The notebooks of docs/notebooks run from top to bottom, and are stored without what they print."""
+"""The notebooks of docs/notebooks run from top to bottom, and are stored without output."""
 
 from pathlib import Path
 

@@ -17,6 +17,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from traces.interval_stream import Batch, interval_batches
+from traces.layers import is_interleaved, main_units
 from traces.replay_order import Durations, task_times
 from traces.schema import CAUSE, CAUSES, TASK_KINDS
 from traces.task_graph import TaskGraph, load_task_graph
@@ -53,9 +54,10 @@ class StallReport:
     """Cycles of a run by unit, layer and cause, and the chains of what was waited for.
 
     units, layers: words. by_unit: (units, causes). by_layer: (layers, causes), of the unit that
-    each layer runs on, from the end of the layer before to its own: adds up to the run. chains:
-    (the unit that waits and by way of whom, ..., cause) -> cycles, of all units that execute tasks;
-    main_chains: the same of what is in by_layer. begin, end: the cycles looked at.
+    each layer runs on. main: (causes,) cycles that say what to fix: those of by_layer, which add up
+    to the run, or where layers take turns, those of main_units, which add up to as many runs.
+    chains: (the unit that waits and by way of whom, ..., cause) -> cycles, of all units that
+    execute tasks; main_chains: the same of what is in main. begin, end: the cycles looked at.
     """
 
     folder: Path
@@ -66,14 +68,10 @@ class StallReport:
     complete: bool
     by_unit: Int64s
     by_layer: Int64s
+    main: Int64s
+    main_units: tuple[str, ...] = ()
     chains: dict[tuple[str, ...], int] = field(default_factory=dict)
     main_chains: dict[tuple[str, ...], int] = field(default_factory=dict)
-
-    @property
-    def main(self) -> Int64s:
-        """Cycles by cause of the units that the layers run on, each during its layers."""
-        total: Int64s = self.by_layer.sum(axis=0)
-        return total
 
     def groups(self, by: str) -> dict[str, Int64s]:
         """Cycles by cause of every unit, layer or core, or of all units for each cause."""
@@ -100,12 +98,22 @@ class StallReport:
         if cause < 0:
             return "Nothing to fix: the units that layers run on never wait."
         lost = int(self.main[cause])
-        worst_layer = int(np.argmax(self.by_layer[:, cause]))
         text = f"Fix first: {CAUSES[cause]} costs {lost:,} of {total:,} cycles"
+        text += f" of {len(self.main_units)} units" if self.main_units else ""
         text += f" ({100 * lost / total:.1f} %)"
-        there = int(self.by_layer[worst_layer, cause])
-        text += f", {100 * there / lost:.0f} % of them in {self.layers[worst_layer]}"
+        name, there = self._worst_place(cause)
+        text += f", {100 * there / lost:.0f} % of them in {name}"
         return f"{text}: {REMEDIES[CAUSES[cause]]}."
+
+    def _worst_place(self, cause: int) -> tuple[str, int]:
+        """The layer that loses most by a cause, or where layers take turns the unit; how much."""
+        if self.main_units:
+            row = {unit: i for i, unit in enumerate(self.units)}
+            lost = {unit: int(self.by_unit[row[unit], cause]) for unit in self.main_units}
+            worst = max(lost, key=lambda unit: lost[unit])
+            return worst, lost[worst]
+        worst_layer = int(np.argmax(self.by_layer[:, cause]))
+        return self.layers[worst_layer], int(self.by_layer[worst_layer, cause])
 
     def as_dict(self, by: str) -> dict[str, Any]:
         """All of it for JSON."""
@@ -115,6 +123,7 @@ class StallReport:
             "begin": self.begin,
             "end": self.end,
             "by": by,
+            "main_units": list(self.main_units),
             "groups": {name: _named(row) for name, row in self.groups(by).items()},
             "chains": [
                 {"chain": list(chain[:-1]), "cause": chain[-1], "cycles": cycles}
@@ -142,8 +151,13 @@ def analyse(folder: Path, graph: TaskGraph, between: tuple[int, int] | None) -> 
         graph.complete,
         np.zeros((len(stream.units), len(CAUSES)), dtype=np.int64),
         np.zeros((len(graph.layers), len(CAUSES)), dtype=np.int64),
+        np.zeros(len(CAUSES), dtype=np.int64),
     )
-    chains, homes, row_of = _Chains(graph, stream.units), _Homes(graph), _rows(graph.ids)
+    chains, layers, row_of = _Chains(graph, stream.units), graph.layer_cycles(), _rows(graph.ids)
+    layer_of = np.append(graph.tasks["layer"], -1)
+    interleaved, mains = is_interleaved(graph.manifest), main_units(graph.tasks)
+    if interleaved:
+        report.main_units = tuple(graph.units[unit] for unit in mains)
     for batch in stream.batches:
         batch = _clipped(batch, begin, end)
         if not batch["unit"].size:
@@ -151,37 +165,18 @@ def analyse(folder: Path, graph: TaskGraph, between: tuple[int, int] | None) -> 
         report.end = max(report.end, int(batch["end"].max()))
         length = batch["end"] - batch["start"]
         np.add.at(report.by_unit, (batch["unit"], batch["cause"]), length)
-        at, layer, cycles = homes.parts(batch, chains.unit_of[batch["unit"]])
-        np.add.at(report.by_layer, (layer, batch["cause"][at]), cycles)
-        main = np.zeros_like(length)
-        np.add.at(main, at, cycles)
         row = row_of[np.where(batch["task"] < row_of.size - 1, batch["task"], -1)]
+        unit = chains.unit_of[batch["unit"]]
+        at, layer, cycles = layers.parts({**batch, "unit": unit}, layer_of[row])
+        np.add.at(report.by_layer, (layer, batch["cause"][at]), cycles)
+        main = np.where(np.isin(unit, mains), length, 0)
+        if not interleaved:
+            main = np.zeros_like(length)
+            np.add.at(main, at, cycles)
+        np.add.at(report.main, batch["cause"], main)
         chains.add(batch, row, length, main)
     report.chains, report.main_chains = chains.decoded()
     return report
-
-
-class _Homes:
-    """Which layer an interval belongs to, seen from the unit that each layer runs on."""
-
-    def __init__(self, graph: TaskGraph) -> None:
-        self.ends, self.home = graph.layer_spans()
-        self.begins = np.append([0], self.ends[:-1])[: self.ends.size]
-
-    def parts(self, batch: Batch, unit: Int64s) -> tuple[Int64s, Int64s, Int64s]:
-        """Parts of intervals: (interval, layer, cycles)."""
-        mine = np.flatnonzero(np.isin(unit, self.home[self.home >= 0]))
-        start, end = batch["start"][mine], batch["end"][mine]
-        first = np.searchsorted(self.ends, start, side="right")
-        last = np.minimum(np.searchsorted(self.ends, end, side="left") + 1, self.ends.size)
-        count = np.maximum(last - first, 0)
-        at = np.repeat(np.arange(mine.size), count)
-        layer = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count - first, count)
-        here = self.home[layer] == unit[mine][at]
-        at, layer = at[here], layer[here]
-        cycles = np.minimum(end[at], self.ends[layer]) - np.maximum(start[at], self.begins[layer])
-        there = cycles > 0
-        return mine[at[there]], layer[there], cycles[there]
 
 
 def _clipped(batch: Batch, begin: int, end: int) -> Batch:

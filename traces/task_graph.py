@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from traces.errors import InputError
+from traces.layers import LayerCycles, is_interleaved, layer_cycles
 from traces.run_folder import read_manifest, read_table
 from traces.schema import CAUSES, DEPENDENCES, MACHINE, TASK_KINDS
 
@@ -89,30 +90,10 @@ class TaskGraph:
         hidden[order[1:]] = np.where(follows, possible, 0)
         return hidden
 
-    def layer_spans(self) -> tuple[Int64s, Int64s]:
-        """End of each layer, and the unit that it runs on (-1: none), (layers,) each.
-
-        A layer ends with the last computation of it or of a layer before, the last one with the
-        run; it begins where the layer before ended. Its unit is the one that ends it. Rule:
-        RESULT-1.
-        """
-        tasks, layers = self.tasks, len(self.layers)
-        computing = (tasks["kind"] == TASK_KINDS.index("COMPUTE")) & (tasks["layer"] >= 0)
-        ends, has_macs = np.zeros(layers, dtype=np.int64), np.zeros(layers, dtype=bool)
-        np.maximum.at(ends, tasks["layer"][computing], tasks["end"][computing])
-        has_macs[tasks["layer"][computing & (tasks["macs"] > 0)]] = True
-        main = np.flatnonzero(computing & ((tasks["macs"] > 0) | ~has_macs[tasks["layer"]]))
-        home = np.full(layers, -1, dtype=np.int64)
-        # Of several assignments to one place the last counts: the task that ends last, and of
-        # those that end together the first.
-        order = main[np.lexsort((-main, tasks["end"][main]))]
-        home[tasks["layer"][order]] = tasks["unit"][order]
-        # A layer without computations can only take time as the last: the unit before goes on.
-        given = np.maximum.accumulate(np.where(home >= 0, np.arange(layers), -1))
-        home = np.where(given >= 0, home[given], home)
-        ends = np.maximum.accumulate(ends)
-        ends[-1:] = self.end_cycle
-        return ends, home
+    def layer_cycles(self) -> LayerCycles:
+        """Which cycles of which unit belong to each layer."""
+        interleaved = is_interleaved(self.manifest)
+        return layer_cycles(self.tasks, len(self.layers), self.end_cycle, interleaved)
 
 
 def load_task_graph(folder: Path) -> TaskGraph:

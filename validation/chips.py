@@ -10,19 +10,17 @@ memories and links are shown, not judged.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from hw_models.chip_files import load_chip
 from hw_models.spec import ChipSpec
 from hw_models.yaml_file import InputError
-from validation.commands.validate import as_dict, print_tables
+from validation.commands.validate import command as judge
 from validation.multicore.runs import DEPTH_FIRST, Case, Outcome, run_case
 from validation.multicore.stream_tables import busy_links, peaks
 from validation.multicore.workloads import (
@@ -33,14 +31,7 @@ from validation.multicore.workloads import (
     chip_workloads,
 )
 from validation.reference_file import one_of, or_blank, read_reference, text, whole
-from validation.result import (
-    Progress,
-    ValidationResult,
-    check_out_path,
-    compared,
-    error_pct,
-    no_progress,
-)
+from validation.result import Progress, ValidationResult, compared, error_pct, no_progress
 
 RESULTS, MEMORIES = "chip_results.csv", "chip_mem_link.csv"
 PRESETS = {"DepFiN": "depfin", "DIANA": "diana", "AiMC4x4": "aimc_4x4"}
@@ -189,20 +180,4 @@ def command(
     ] = False,
 ) -> None:
     """Simulate three fabricated chips; exit 0 only if as near to their latencies as Stream."""
-    try:
-        if out is not None:
-            check_out_path(out)
-        result = validate(reference)
-        if out is not None:
-            result.write(out)
-    except InputError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from None
-    if as_json:
-        typer.echo(json.dumps(as_dict(result)))
-        typer.echo(result.summary_line(), err=True)
-    else:
-        print_tables(result, Console())
-        typer.echo(result.summary_line())
-    if not result.passed:
-        raise typer.Exit(1)
+    judge("chips", reference, out, as_json)

@@ -62,10 +62,10 @@ def validate(reference: Path, progress: Progress = no_progress) -> ValidationRes
             "tile": f"{row['tile_x']}x{row['tile_y']}",
             "mode": MODES[row["mode"]],
             "tiles": cost.tiles,
-            "dram_mb": f"{cost.dram_bytes / 1e6:.1f}",
+            "dram_mb": f"{cost.figures.dram_bytes / 1e6:.1f}",
         }
         theirs = {"energy": float(row["energy_pJ"]), "latency": float(row["latency1"])}
-        ours = {"energy": cost.energy_pj, "latency": float(cost.cycles)}
+        ours = {"energy": cost.figures.energy_pj, "latency": float(cost.figures.cycles)}
         rows.append(compared(identity, theirs, ours))
         progress(done, len(given))
     taus = {figure: kendall_tau(rows, figure) for figure in ("energy", "latency")}
@@ -105,8 +105,10 @@ def fsrcnn() -> Workload:
 
 
 def kendall_tau(rows: Sequence[Mapping[str, Any]], figure: str) -> float:
-    """Kendall's tau of the order of rows, theirs and ours; pairs that are equal in either count
-    for neither side. 1 for fewer than two rows."""
+    """Kendall's tau of the order of rows, theirs and ours; 1 for fewer than two rows.
+
+    A pair that is equal here or there counts as neither in order nor out of order.
+    """
     pairs = list(combinations(rows, 2))
     theirs, ours = f"{figure}_reference", f"{figure}_ours"
     agreed = sum(_sign(a[theirs] - b[theirs]) * _sign(a[ours] - b[ours]) for a, b in pairs)

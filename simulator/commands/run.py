@@ -199,7 +199,7 @@ def _choices(
         return scheduled_choices(schedule, workload, chip)
     return fusion_choices(
         workload,
-        granularity=granularity or "line",
+        granularity=granularity or "layer",
         allocation=allocation or "cp",
         overlap=overlap,
         policy=policy,

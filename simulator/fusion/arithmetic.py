@@ -111,6 +111,7 @@ def _windows(box: Box, operand: Operand, channels: tuple[int, int], fetch: Fetch
     """Elements under each output's window: (batch, rows, columns, taps y, taps x, channels)."""
     layer = box.layer
     seen = _seen(layer, operand, seen_shape(layer, operand), fetch)[..., slice(*channels)]
+    seen = seen[box.low[0] : box.high[0]] if "b" in operand.dims else seen
     rows, columns = (_sources(box, operand, axis) for axis in "yx")
     down, across = rows[:, None, :, None], columns[None, :, None, :]
     height, width = seen.shape[1:3]

@@ -17,7 +17,8 @@ from hw_models.pe_array.registry import pe_array
 from simulator.allocation.options import AllocationProblem, Option, fixed_options
 from simulator.fusion.costs import node_costs
 from simulator.fusion.granularity import Granularity
-from simulator.fusion.graph import FusedGraph, fused_graph
+from simulator.fusion.graph import FusedGraph
+from simulator.fusion.images import batch_graph
 from simulator.program import Int64s
 from simulator.workload.graph import Workload
 from traces.errors import InputError
@@ -88,7 +89,7 @@ class _Options:
                 )
 
     def problem(self, fixed: Mapping[str, Sequence[str]]) -> AllocationProblem:
-        graph = fused_graph(self.workload, self.granularity, precision=self.plan.chip.precision)
+        graph = batch_graph(self.workload, self.granularity, precision=self.plan.chip.precision)
         totals = self._totals(graph)
         if not self._weights_stay(totals):
             totals = {place: replace(total, weight_bytes=0) for place, total in totals.items()}

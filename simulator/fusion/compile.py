@@ -18,7 +18,8 @@ from simulator.allocation.options import AllocationProblem, AllocationResult, Ob
 from simulator.fusion.assign import Assignment, allocation_problem, assignment
 from simulator.fusion.costs import NodeCosts, chip_cycles, node_costs
 from simulator.fusion.granularity import Granularity
-from simulator.fusion.graph import FusedGraph, fused_graph
+from simulator.fusion.graph import FusedGraph
+from simulator.fusion.images import batch_graph
 from simulator.fusion.lower import Parts, lower_schedule
 from simulator.fusion.overlap import Overlap
 from simulator.fusion.problem import SchedulingProblem, route_table
@@ -89,7 +90,8 @@ def compile_fused(workload: Workload, chip: ChipSpec, choices: FusionChoices) ->
     problem = scheduling_problem(graph, core, costs, plan, choices)
     planned = schedule(problem)
     program = lower_schedule(Parts(graph, problem, planned, costs, plan, choices.eager))
-    compiled = Compiled(program, plan, _predicted(graph, planned), _cores(graph, core))
+    predicted, cores = _predicted(graph, planned), _cores(graph, core)
+    compiled = Compiled(program, plan, predicted, cores, interleaved=True)
     return FusedProgram(choices, graph, placed, found, costs, problem, planned, compiled)
 
 
@@ -97,7 +99,7 @@ def node_graph(
     workload: Workload, chip: ChipSpec, choices: FusionChoices, placed: Assignment
 ) -> FusedGraph:
     """The nodes of a network, its layers divided as they are placed."""
-    return fused_graph(
+    return batch_graph(
         workload,
         choices.granularity,
         parts=placed.parts,

@@ -14,45 +14,31 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
-from hw_models.links import link_graph
-from hw_models.pe_array.dataflow import DataflowSpec, StoreSpec
-from hw_models.spec import ChipSpec, CoreSpec, Operand
+from hw_models.spec import ChipSpec, Operand
 from hw_models.tile_cost import tile_cost
 from simulator.fusion.costs import layer_window
 from simulator.fusion.dependences import OFF_CHIP, Int64s, Read, Stack
+from simulator.fusion.figures import Figures
 from simulator.fusion.granularity import Granularity
+from simulator.fusion.memory_levels import DRAM, Level, Memories
 from simulator.fusion.overlap import CHAINED_AXES, Overlap, split_stack
 from simulator.fusion.split import Axis
 from simulator.workload.graph import LOOPS, Layer, Workload
 from traces.errors import InputError
 
-DRAM = "dram"
+NONE = Figures(0, 0.0, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class DepthFirstCost:
-    """Cycles, energy and DRAM traffic of a stack; its tiles, and kinds of tiles."""
+    """Figures of a stack, how many tiles its last layer has and how many kinds of them."""
 
-    cycles: int
-    energy_pj: float
-    dram_bytes: int
+    figures: Figures
     tiles: int
     kinds: int
-
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    """A memory in which maps may lie: its room, its width and the energy of a byte."""
-
-    name: str
-    size_bytes: float
-    bytes_per_cycle: int
-    read_pj: float
-    write_pj: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,26 +51,6 @@ class Strip:
     made: tuple[int, ...]
     read: tuple[int, ...]
     fresh: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What some work takes."""
-
-    cycles: int = 0
-    energy_pj: float = 0.0
-    dram_bytes: int = 0
-
-    def __add__(self, other: Cost) -> Cost:
-        return Cost(
-            self.cycles + other.cycles,
-            self.energy_pj + other.energy_pj,
-            self.dram_bytes + other.dram_bytes,
-        )
-
-    def times(self, count: int) -> Cost:
-        """The same work several times."""
-        return Cost(self.cycles * count, self.energy_pj * count, self.dram_bytes * count)
 
 
 def depth_first_cost(
@@ -116,7 +82,7 @@ def depth_first_cost(
             total += tile.cost().times(many_rows * many_columns)
     tiles = strips["y"].total() * strips["x"].total()
     kinds = len(strips["y"]) * len(strips["x"])
-    return DepthFirstCost(total.cycles, total.energy_pj, total.dram_bytes, tiles, kinds)
+    return DepthFirstCost(total, tiles, kinds)
 
 
 def _chain_of(workload: Workload) -> Stack:
@@ -172,90 +138,14 @@ def _most_kept(strips: Counter[Strip]) -> tuple[int, ...]:
     return tuple(np.max(kept, axis=0).tolist())
 
 
-@dataclass(frozen=True)
-class Memories:
-    """The memories of a chip with one core. levels: for maps, innermost first, DRAM last.
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where a layer of a tile has its maps, what computing it takes, the room left by level."""
 
-    weight_levels: for weights.
-    """
-
-    chip: ChipSpec
-    core: CoreSpec
-    levels: tuple[Level, ...]
-    weight_levels: tuple[Level, ...]
-    dram_bits_per_cycle: int
-
-    @classmethod
-    def of(cls, chip: ChipSpec) -> Memories:
-        """The memories of a chip. Raises InputError for other than one core with such an array."""
-        if len(chip.core_names) != 1 or not isinstance(chip.cores[0].pe_array, DataflowSpec):
-            raise InputError(f"chip {chip.name} must have one core, with a dataflow array")
-        core = chip.cores[0]
-        [width] = link_graph(chip).dram_width_bytes()
-        dram_pj = 8 * chip.dram.pj_per_bit
-        dram = Level(DRAM, float("inf"), width, dram_pj, dram_pj)
-        maps, weights = (
-            (*_levels_of(core, held), dram) for held in (("input", "output"), ("weight",))
-        )
-        return cls(chip, core, maps, weights, 8 * width)
-
-    def level(self, name: str) -> Level:
-        """A level for maps by its name."""
-        return next(level for level in self.levels if level.name == name)
-
-    def core_with(self, top: tuple[tuple[Operand, str], ...]) -> CoreSpec:
-        """The core with operands in no memory beyond the level named for each."""
-        return _core_with(self.core, top)
-
-
-def _levels_of(core: CoreSpec, held: tuple[str, ...]) -> list[Level]:
-    """Local buffers that serve the whole array for some operands, then the core's buffer."""
-    spec = core.pe_array
-    assert isinstance(spec, DataflowSpec)
-    everywhere = len(spec.unrollings[0])
-    levels = [
-        Level(
-            store.name,
-            store.size_bits // 8,
-            store.width_bits // 8,
-            *(8 * pj / store.width_bits for pj in (store.read_pj, store.write_pj)),
-        )
-        for store in spec.stores
-        if set(held) <= set(store.holds) and len(store.shared_along) >= everywhere
-    ]
-    buffer = next(b for b in core.buffers if set(held) <= set(b.holds))
-    energy = next(e for e in spec.buffers if e.name == buffer.name)
-    width = buffer.bytes_per_cycle
-    pj = (energy.read_pj / width, energy.write_pj / width)
-    return [*levels, Level(buffer.name, buffer.size_bytes, width, *pj)]
-
-
-@lru_cache(maxsize=256)
-def _core_with(core: CoreSpec, top: tuple[tuple[Operand, str], ...]) -> CoreSpec:
-    spec = core.pe_array
-    assert isinstance(spec, DataflowSpec)
-    names = [store.name for store in spec.stores]
-    gone: dict[str, set[str]] = {}
-    for operand, level in top:
-        if level in names:
-            beyond = [*names[names.index(level) + 1 :], *(b.name for b in core.buffers)]
-            for name in beyond:
-                gone.setdefault(name, set()).add(operand)
-    stores = tuple(_without(store, gone.get(store.name, set())) for store in spec.stores)
-    buffers = tuple(
-        buffer.model_copy(update={"holds": _others(buffer.holds, gone.get(buffer.name, set()))})
-        for buffer in core.buffers
-    )
-    array = spec.model_copy(update={"stores": stores})
-    return core.model_copy(update={"pe_array": array, "buffers": buffers})
-
-
-def _without(store: StoreSpec, operands: set[str]) -> StoreSpec:
-    return store.model_copy(update={"holds": _others(store.holds, operands)})
-
-
-def _others(holds: Sequence[str], operands: set[str]) -> tuple[str, ...]:
-    return tuple(operand for operand in holds if operand not in operands)
+    input: Level
+    output: Level
+    computed: Figures
+    left: dict[str, float]
 
 
 class _Tile:
@@ -274,17 +164,14 @@ class _Tile:
         self.kept = kept
         self.weights = _weight_level(stack, memories)
 
-    def cost(self) -> Cost:
+    def cost(self) -> Figures:
         """What the tile takes in all layers."""
-        places, room = self._places()
-        caches = self._cache_levels(room)
-        total = Cost()
-        source = self.memories.levels[-1]
-        for number in self.stack.numbers:
-            where, to = places[number]
-            total += self._bring(number, source, where, caches)
-            total += self._computed(number, where, to)
-            source = to
+        placed = [self._placed(number) for number in self.stack.numbers]
+        caches = self._cache_levels(placed)
+        total, source = NONE, self.memories.levels[-1]
+        for number, found in zip(self.stack.numbers, placed, strict=True):
+            total += self._bring(number, source, found.input, caches) + found.computed
+            source = found.output
         return total
 
     def _input_bytes(self, number: int) -> int:
@@ -294,28 +181,39 @@ class _Tile:
         d = self.layers[number].dims
         return d.b * d.g * d.k * self.rows.made[number] * self.columns.made[number]
 
-    def _places(self) -> tuple[list[tuple[Level, Level]], dict[str, float]]:
-        """Levels of input and output of each layer, and the room that no layer takes in each."""
-        places, room = [], {level.name: level.size_bytes for level in self.memories.levels}
-        for number in self.stack.numbers:
-            left = {level.name: level.size_bytes for level in self.memories.levels}
-            where = self._place(self._input_bytes(number), left)
-            to = self.memories.levels[-1]
-            if number not in self.stack.final:
-                to = self._place(self._output_bytes(number), left)
-            places.append((where, to))
-            room = {name: min(room[name], left[name]) for name in room}
-        return places, room
+    def _placed(self, number: int) -> Placed:
+        """A layer with its maps as far in as they fit beside each other.
 
-    def _place(self, size: int, left: dict[str, float]) -> Level:
-        """The innermost level with room, which is then taken."""
-        level = next(level for level in self.memories.levels if size <= left[level.name])
+        One that leaves no room for what must pass by on its way in or out lies further out.
+        Raises InputError where nothing fits.
+        """
+        levels = self.memories.levels
+        least = [0, 0 if number not in self.stack.final else len(levels) - 1]
+        while True:
+            left = {level.name: level.size_bytes for level in levels}
+            sizes = self._input_bytes(number), self._output_bytes(number)
+            found = [self._place(size, left, n) for size, n in zip(sizes, least, strict=True)]
+            where, to = found
+            try:
+                return Placed(where, to, self._computed(number, where, to), left)
+            except InputError:
+                depths = [levels.index(level) for level in found]
+                if depths[0] == depths[1]:
+                    raise
+                inner = depths.index(min(depths))
+                least[inner] = depths[inner] + 1
+
+    def _place(self, size: int, left: dict[str, float], least: int = 0) -> Level:
+        """The innermost level with room, from one on; the room is then taken."""
+        levels = self.memories.levels[least:]
+        level = next(level for level in levels if size <= left[level.name])
         left[level.name] -= size
         return level
 
-    def _cache_levels(self, room: dict[str, float]) -> dict[str, Level]:
-        """Where columns and rows are kept for other tiles."""
-        left = dict(room)
+    def _cache_levels(self, placed: Sequence[Placed]) -> dict[str, Level]:
+        """Where columns and rows are kept for other tiles: in room that no layer takes."""
+        names = [level.name for level in self.memories.levels]
+        left = {name: min(found.left[name] for found in placed) for name in names}
         columns = sum(
             _depth(self.layers[i]) * self.kept["x"][i] * self.rows.read[i]
             for i in self.stack.numbers
@@ -326,7 +224,7 @@ class _Tile:
         )
         return {"x": self._place(columns, left), "y": self._place(rows, left)}
 
-    def _bring(self, number: int, source: Level, where: Level, caches: dict[str, Level]) -> Cost:
+    def _bring(self, number: int, source: Level, where: Level, caches: dict[str, Level]) -> Figures:
         """Put the input of a layer together: what is fresh, what was kept, and keep it again."""
         depth = _depth(self.layers[number])
         fresh = self.rows.fresh[number] * self.columns.fresh[number]
@@ -339,12 +237,12 @@ class _Tile:
             total += _copied(depth * count, cache, where) + _copied(depth * count, where, cache)
         return total
 
-    def _computed(self, number: int, where: Level, to: Level) -> Cost:
+    def _computed(self, number: int, where: Level, to: Level) -> Figures:
         """The computation of a layer, its operands at some levels."""
         layer, memories = self.layers[number], self.memories
         shape = _shape(layer, self.rows.made[number], self.columns.made[number])
         if not shape.all():
-            return Cost()
+            return NONE
         top: tuple[tuple[Operand, str], ...] = (
             ("input", where.name),
             ("weight", self.weights.name),
@@ -362,7 +260,7 @@ class _Tile:
             stream_bits_per_cycle=memories.dram_bits_per_cycle if streamed else 0,
         )
         moved = cost.stream_read_bytes + cost.stream_write_bytes
-        return Cost(cost.cycles, cost.energy_pj + moved * memories.levels[-1].read_pj, moved)
+        return Figures(cost.cycles, cost.energy_pj + moved * memories.levels[-1].read_pj, moved)
 
 
 def _depth(layer: Layer) -> int:
@@ -376,13 +274,15 @@ def _shape(layer: Layer, rows: int, columns: int) -> Int64s:
     return np.array([extent.get(loop, size) for loop, size in sizes], dtype=np.int64)
 
 
-def _copied(size: int, source: Level, target: Level) -> Cost:
+def _copied(size: int, source: Level, target: Level) -> Figures:
     """Bytes from one level to another."""
     if source is target or not size:
-        return Cost()
+        return NONE
     width = min(source.bytes_per_cycle, target.bytes_per_cycle)
     through_dram = DRAM in (source.name, target.name)
-    return Cost(-(-size // width), size * (source.read_pj + target.write_pj), size * through_dram)
+    return Figures(
+        -(-size // width), size * (source.read_pj + target.write_pj), size * through_dram
+    )
 
 
 def _weight_bytes(stack: Stack) -> int:
@@ -395,7 +295,7 @@ def _weight_level(stack: Stack, memories: Memories) -> Level:
     return next(level for level in memories.weight_levels if size <= level.size_bytes)
 
 
-def _first_weights(stack: Stack, memories: Memories) -> Cost:
+def _first_weights(stack: Stack, memories: Memories) -> Figures:
     """Weights are fetched once."""
     level = _weight_level(stack, memories)
     return _copied(_weight_bytes(stack), memories.weight_levels[-1], level)

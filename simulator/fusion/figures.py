@@ -33,6 +33,10 @@ class Figures:
             self.dram_bytes + other.dram_bytes,
         )
 
+    def times(self, count: int) -> Figures:
+        """Figures of the same work done several times."""
+        return Figures(self.cycles * count, self.energy_pj * count, self.dram_bytes * count)
+
     def of(self, aim: Aim) -> float:
         """The figure that is to be small."""
         figures = {

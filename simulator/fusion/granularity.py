@@ -24,35 +24,42 @@ class Granularity:
     rows, columns: of the output; None: all of them. by_rate: they are those of the last layer of
     the stack, and each earlier one gets its share by the ratio of the output sizes; otherwise they
     hold for every layer, and the rows of a sequence (one row of positions) are its positions.
+    by_image: each image of a batch has nodes of its own.
     layers: by layer name, what differs there.
     """
 
     rows: int | None = None
     columns: int | None = None
     by_rate: bool = False
+    by_image: bool = False
     layers: Mapping[str, LayerTile] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, text: str, layers: Mapping[str, LayerTile] | None = None) -> Granularity:
-        """The granularity that a text names: layer, line, line:N or tile:HxW. Raises InputError."""
+        """The granularity that a text names: layer, image, line, line:N, tile:HxW.
+
+        Raises InputError.
+        """
         layers = dict(layers or {})
         for name, extents in layers.items():
             _check_layer_tile(name, extents)
-        if text == "layer":
-            return cls(layers=layers)
+        if text in ("layer", "image"):
+            return cls(by_image=text == "image", layers=layers)
         if found := _LINE.fullmatch(text):
             rows = _positive(text, "rows", found["rows"] or "1")
-            return cls(rows, layers=layers)
+            return cls(rows, by_image=True, layers=layers)
         if found := _TILE.fullmatch(text):
             rows, columns = (_positive(text, key, found[key]) for key in ("rows", "columns"))
-            return cls(rows, columns, by_rate=True, layers=layers)
-        raise InputError(f"granularity must be layer, line, line:N or tile:HxW, not {text!r}")
+            return cls(rows, columns, by_rate=True, by_image=True, layers=layers)
+        raise InputError(
+            f"granularity must be layer, image, line, line:N or tile:HxW, not {text!r}"
+        )
 
     @property
     def text(self) -> str:
         """The text that `parse` takes for it, but for what differs from layer to layer."""
         if self.rows is None:
-            return "layer"
+            return "image" if self.by_image else "layer"
         return f"tile:{self.rows}x{self.columns}" if self.by_rate else f"line:{self.rows}"
 
     def check_names(self, workload: Workload) -> None:

@@ -15,6 +15,7 @@ from simulator.fusion.work import check_fused_work
 from simulator.result import RunResult
 from simulator.run import SCHEDULE, Recording, execute
 from simulator.workload.graph import Workload
+from traces.layers import INTERLEAVED
 
 DEFAULT_MEMORY = "simple"
 """Links as wires, DRAM as latency and bandwidth: as the published models of such chips have it."""
@@ -60,7 +61,8 @@ def run_fused(
     check_fused_work(fused.compiled.program, fused.graph)
     recording = None
     if out is not None:
-        manifest = {"memory": memory, **(inputs or {})}
+        granularity = fused.choices.granularity.text
+        manifest = {"memory": memory, INTERLEAVED: granularity, **(inputs or {})}
         recording = Recording(out, {SCHEDULE: schedule_text(fused)}, manifest)
     workload = fused.graph.workload
     result, run = execute(fused.compiled, workload, memory, recording, progress)

@@ -185,7 +185,8 @@ def _refuse_shared(plan: Floorplan, cores: set[int]) -> None:
             if first != core.name:
                 raise InputError(
                     f"{plan.chip.name}: {first} and {core.name} must have buffers of their own to "
-                    f"compute layers one after another, not both {buffer.name}"
+                    f"compute layers one after another, not both {buffer.name}; --granularity "
+                    "compiles for cores that share"
                 )
 
 

@@ -1,5 +1,7 @@
 """Whole programs on the engine: laws that hold for every network, and what a stuck run says."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,7 +12,7 @@ from hw_models.spec import OPERANDS
 from simulator.allocation.shares import split
 from simulator.engine.conservation import ConservationError, check_beats, check_slots, check_work
 from simulator.engine.deadlock import DeadlockError
-from simulator.engine.engine import Engine
+from simulator.engine.engine import Engine, words_of
 from simulator.lowering.addresses import dram_addresses
 from simulator.lowering.lower import lower
 from simulator.mapping.mapping import LayerMappingSpec
@@ -18,6 +20,8 @@ from simulator.program import COMPUTE, DATA, LOAD, STORE, TileProgram
 from simulator.run import simulate
 from tests.simulator.networks import SYSTOLIC, NetworkBuilder, chip, residual_network
 from tests.simulator.test_addresses import bytes_of
+from traces.recorder import Recorder
+from traces.run_folder import read_table
 from traces.schema import CAUSES
 
 PSUM, OUTPUT = OPERANDS.index("psum"), OPERANDS.index("output")
@@ -369,3 +373,19 @@ def test_the_floorplan_numbers_every_copy_of_a_core():
 def test_causes_are_of_the_closed_list():
     units = simulate(residual_network(), chip()).result.units
     assert {cause for causes in units.values() for cause in causes} <= set(CAUSES)
+
+
+def test_a_program_without_slots_is_recorded(tmp_path):
+    plan = floorplan(chip())
+    program = lower(residual_network(), chip()).program
+    nothing = np.zeros(0, dtype=np.int64)
+    bare = replace(
+        program,
+        tasks={**program.tasks, "slot": np.full(len(program), -1)},
+        slots=dict.fromkeys(program.slots, nothing),
+        slot_uses=dict.fromkeys(program.slot_uses, nothing),
+    )
+    words = words_of(plan, bare, "ideal") | {"component": [], "action": []}
+    with Recorder(tmp_path, words, {}) as recorder:
+        Engine(bare, plan, recorder, "ideal").run()
+    assert set(read_table(tmp_path, "tasks").column("buffer_bytes").to_pylist()) == {-1}

@@ -9,9 +9,10 @@ from rich.console import Console
 from hw_models.cost.energy import action_energies_pj
 from simulator.mapping.mapping import LayerMappingSpec
 from simulator.report import layer_table, lost_cycles, total_lines
-from simulator.result import LayerResult, causes_of_spans
+from simulator.result import LayerResult
 from simulator.run import simulate
 from tests.simulator.networks import NetworkBuilder, chip, residual_network
+from traces.layers import InTurn, causes_by_layer
 from traces.schema import CAUSE, CAUSES
 
 COMPUTE, FILL, IDLE = CAUSE["busy/compute"], CAUSE["busy/fill"], CAUSE["idle/no_work"]
@@ -77,7 +78,8 @@ def test_spans_get_the_causes_of_their_cycles(parts, cuts):
     }
     bounds = sorted({0, total, *(cut for cut in cuts if cut < total)})
     spans = np.stack([bounds[:-1], bounds[1:]], axis=1)
-    found = causes_of_spans(kept, [0] * len(spans), spans)
+    layers = InTurn(np.array(bounds[1:]), np.zeros(len(spans), dtype=np.int64))
+    found = causes_by_layer(layers, kept, np.full(len(parts), -1))
     by_cycle = [cause for n, cause in parts for _ in range(n)]
     for i, (start, end) in enumerate(spans.tolist()):
         for cause in (COMPUTE, FILL, IDLE):

@@ -21,7 +21,7 @@ def sharing():
 def test_cores_can_not_compute_side_by_side_in_one_buffer(sharing):
     message = (
         r"^small: core0 and core1 must have buffers of their own to compute layers one after "
-        r"another, not both shared\.act$"
+        r"another, not both shared\.act; --granularity compiles for cores that share$"
     )
     with pytest.raises(InputError, match=message):
         lower(residual_network(), sharing)

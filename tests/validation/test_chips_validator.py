@@ -1,6 +1,7 @@
 """`validate chips`: three chips against measured latencies and Stream, and unusable files."""
 
 import re
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hw_models.yaml_file import InputError
 from tests.validation.multicore.fakes import outcome
 from validation import chips
 from validation.chips import COLUMNS, LATENCY, RESULTS, command, validate
+from validation.commands import validate as judging
 from validation.multicore.workloads import REFERENCES
 from validation.reference_file import read_reference
 
@@ -99,13 +101,20 @@ def test_a_memory_that_the_chip_hasnt_is_told(table, told):
         validate(path)
 
 
+@pytest.fixture
+def installed(monkeypatch):
+    """The validator under its name, whatever is installed."""
+    point = EntryPoint("chips", "validation.chips:validate", judging.GROUP)
+    monkeypatch.setattr(judging, "validators", lambda: {"chips": point})
+
+
 def invoke(*words):
     app = typer.Typer()
     app.command()(command)
     return CliRunner().invoke(app, [str(word) for word in words])
 
 
-def test_the_command_closes_with_the_summary_and_writes_all_rows(table, told, tmp_path):
+def test_the_command_closes_with_the_summary_and_writes_all_rows(table, told, installed, tmp_path):
     told(1000)
     out = tmp_path / "rows.csv"
     done = invoke(table("DIANA,1000,1030"), "--out", out)
@@ -114,11 +123,11 @@ def test_the_command_closes_with_the_summary_and_writes_all_rows(table, told, tm
     assert len(Path(out).read_text().splitlines()) > 2
 
 
-def test_the_command_fails_for_a_chip_farther_than_stream(table, told):
+def test_the_command_fails_for_a_chip_farther_than_stream(table, told, installed):
     told(2000)
     assert invoke(table("DIANA,1000,1030")).exit_code == 1
 
 
-def test_the_command_ends_with_2_for_a_bad_file(tmp_path):
+def test_the_command_ends_with_2_for_a_bad_file(tmp_path, installed):
     done = invoke(tmp_path / "none.csv")
     assert done.exit_code == 2

@@ -1,7 +1,7 @@
 """What the pictures of a run show, read from its folder: all of it from the trace itself, so that
 it is there for a run that died and for a trace of another simulator too.
 
-Rules: ARCHITECTURE.md RESULT-1 (which cycles belong to a layer).
+Rules: ARCHITECTURE.md RESULT-1, RESULT-3 (which cycles belong to a layer).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from traces.errors import InputError
 from traces.interval_stream import interval_batches
+from traces.layers import InTurn, is_interleaved, layer_cycles, main_units
 from traces.plots.bins import CycleBins, even_bins
 from traces.plots.columns import columns, words
 from traces.plots.slots import Slots, slots_of
@@ -45,8 +46,9 @@ BUSY = tuple(code for code, cause in enumerate(CAUSES) if cause.startswith("busy
 class Layer:
     """A layer: its span of the run, what its cycles went into on the unit that it runs on.
 
-    ideal_cycles: with every PE at work and nothing to wait for; where the run does not say it, the
-    cycles in which it computed.
+    start, end: where layers take turns, its first and its last task of that unit. ideal_cycles:
+    with every PE at work and nothing to wait for; where the run does not say it, the cycles in
+    which it computed. utilisation: those by its cycles, on all the units that compute it.
     """
 
     name: str
@@ -59,17 +61,9 @@ class Layer:
     read_bytes: int
     write_bytes: int
     energy_pj: float
+    cycles: int
     ideal_cycles: int
-
-    @property
-    def cycles(self) -> int:
-        """Length of its span."""
-        return self.end - self.start
-
-    @property
-    def utilisation(self) -> float:
-        """Ideal by real cycles."""
-        return self.ideal_cycles / self.cycles if self.cycles else 0.0
+    utilisation: float
 
     @property
     def lost_cycles(self) -> int:
@@ -97,7 +91,8 @@ class RunView:
     """A run as pictures show it.
 
     bin_ends: boundaries of the bins of time; timeline: cycles (units, causes, bins); by_layer: the
-    same with layers for bins. peak_macs_per_cycle, dram_bytes_per_cycle: None where not known.
+    same with layers for bins. main_units: codes of the units that say where the time went, if
+    layers take turns; if they follow one another there are none, as the layers say it. peak_macs_per_cycle, dram_bytes_per_cycle: None where not known.
     buffer_bytes: size of each buffer where known, peak_bytes: most taken of it.
     """
 
@@ -110,6 +105,7 @@ class RunView:
     timeline: Int64s
     by_layer: Int64s
     layers: tuple[Layer, ...]
+    main_units: tuple[int, ...]
     transfers: Transfers
     slots: Slots
     energy_pj: dict[str, float]
@@ -168,11 +164,23 @@ class RunView:
         return int(self.slots.bytes[mine].sum())
 
     @property
+    def interleaved(self) -> bool:
+        """Whether tiles of several layers take turns."""
+        return is_interleaved(self.manifest)
+
+    @property
     def causes(self) -> dict[str, int]:
-        """All cycles of the run by cause as the layers show them, most first."""
+        """All cycles that say where the time went by cause, as pictures show it, most first.
+
+        Those of the layers, or if these take turns, those of the main units.
+        """
         total: Counter[str] = Counter()
-        for layer in self.layers:
-            total.update(layer.shown_causes)
+        if not self.interleaved:
+            for layer in self.layers:
+                total.update(layer.shown_causes)
+        else:
+            cycles = self.timeline[list(self.main_units)].sum(axis=(0, 2))
+            total.update({cause: int(n) for cause, n in zip(CAUSES, cycles, strict=True) if n})
         return dict(total.most_common())
 
     @property
@@ -189,9 +197,16 @@ def load_view(folder: Path) -> RunView:
         raise InputError(f"{folder}: must hold tasks and intervals to show, not none")
     end_cycle = max(int(batch["end"].max()) for batch in interval_batches(folder).batches)
     bin_ends = even_bins(end_cycle, MOST_BINS)
-    spans, known = layer_spans(tasks, end_cycle)
-    by_layer = _cycles(folder, np.append(spans[:, 0], end_cycle))
-    result = _read_result(folder)
+    result, interleaved = _read_result(folder), is_interleaved(manifest)
+    work, known = _layer_work(tasks, units)
+    shares = layer_cycles(work, known.size, end_cycle, interleaved)
+    if isinstance(shares, InTurn):
+        spans = np.stack([shares.begins, shares.ends], axis=1)
+        by_layer = _cycles(folder, np.append(shares.begins, end_cycle))
+    else:
+        spans = _first_and_last(work, shares.home)
+        by_layer = _cycles_of_tasks(folder, tasks, work["layer"], known.size)
+    places = Places(known, spans, shares.home.clip(0), by_layer)
     return RunView(
         folder=folder,
         manifest=manifest,
@@ -201,29 +216,69 @@ def load_view(folder: Path) -> RunView:
         bin_ends=bin_ends,
         timeline=_cycles(folder, bin_ends),
         by_layer=by_layer,
-        layers=_layers(tasks, counters, units, spans, known, by_layer, result),
+        layers=_layers(tasks, counters, units, places, result, interleaved),
+        main_units=tuple(main_units(work).tolist()) if interleaved else (),
         transfers=transfers_of(tasks),
         slots=slots_of(tasks, edges),
         energy_pj=_sum_by(counters, "component"),
     )
 
 
-def layer_spans(tasks: pa.Table, end_cycle: int) -> tuple[Int64s, Int64s]:
-    """[start, end) of each layer that has computations, (n, 2), and the codes of these layers.
+class Places(NamedTuple):
+    """Where layers are: code, [start, end), unit of each, and cycles (units, causes, layers)."""
 
-    They tile the run: a layer ends with the last computation of it or of a layer before, the last
-    with the run. Without any computation all of the run is one span.
+    known: Int64s
+    spans: Int64s
+    home: Int64s
+    by_layer: Int64s
+
+
+def _layer_work(tasks: pa.Table, units: tuple[str, ...]) -> tuple[dict[str, Int64s], Int64s]:
+    """Columns of the tasks that say which cycles belong to a layer, and the codes of layers.
+
+    Units count as in `units`, layers in the codes: those that have computations, or if none has,
+    all tasks together as one, of code -1.
     """
-    kind, layer, end = columns(tasks, "kind", "layer", "end")
-    computing = (kind == TASK_KIND["COMPUTE"]) & (layer >= 0)
-    known = np.unique(layer[computing])
+    names = ("kind", "layer", "unit", "start", "end", "macs")
+    work = dict(zip(names, columns(tasks, *names), strict=True))
+    row = {name: i for i, name in enumerate(units)}
+    of_unit = np.array([*(row.get(name, -1) for name in words(tasks, "unit")), -1], dtype=np.int64)
+    work["unit"] = of_unit[work["unit"]]
+    layer = work["layer"]
+    known = np.unique(layer[(work["kind"] == TASK_KIND["COMPUTE"]) & (layer >= 0)])
     if not known.size:
-        return np.array([[0, end_cycle]]), np.array([-1])
-    ends = np.zeros(known.size, dtype=np.int64)
-    np.maximum.at(ends, np.searchsorted(known, layer[computing]), end[computing])
-    ends = np.maximum.accumulate(ends)
-    ends[-1] = end_cycle
-    return np.stack([np.concatenate([[0], ends[:-1]]), ends], axis=1), known
+        return {**work, "layer": np.zeros_like(layer)}, np.array([-1])
+    place = np.searchsorted(known, layer).clip(max=known.size - 1)
+    return {**work, "layer": np.where(known[place] == layer, place, -1)}, known
+
+
+def _first_and_last(work: dict[str, Int64s], home: Int64s) -> Int64s:
+    """From the first to the last computation of each layer on its unit, (layers, 2)."""
+    mine = (work["kind"] == TASK_KIND["COMPUTE"]) & (work["layer"] >= 0)
+    mine &= home[work["layer"]] == work["unit"]
+    layer, start, end = (work[name][mine] for name in ("layer", "start", "end"))
+    spans = np.zeros((home.size, 2), dtype=np.int64)
+    np.maximum.at(spans[:, 1], layer, end)
+    spans[:, 0] = spans[:, 1]
+    np.minimum.at(spans[:, 0], layer, start)
+    return spans
+
+
+def _cycles_of_tasks(folder: Path, tasks: pa.Table, layer: Int64s, layers: int) -> Int64s:
+    """Cycles by unit, cause and layer of the interval's task, int64 (units, causes, layers)."""
+    (task,) = columns(tasks, "task")
+    layer_of = np.full(int(task.max(initial=-1)) + 2, -1, dtype=np.int64)
+    layer_of[task] = layer
+    stream = interval_batches(folder)
+    cycles = np.zeros((len(stream.units), len(CAUSES), layers), dtype=np.int64)
+    for batch in stream.batches:
+        # Of a run that died intervals may name tasks that are not there.
+        named = np.where(batch["task"] < layer_of.size, batch["task"], -1)
+        of = layer_of[named]
+        mine = of >= 0
+        at = (batch["unit"][mine], batch["cause"][mine], of[mine])
+        np.add.at(cycles, at, (batch["end"] - batch["start"])[mine])
+    return cycles
 
 
 def _cycles(folder: Path, boundaries: Int64s) -> Int64s:
@@ -239,34 +294,39 @@ def _layers(
     tasks: pa.Table,
     counters: pa.Table,
     units: tuple[str, ...],
-    spans: Int64s,
-    known: Int64s,
-    by_layer: Int64s,
+    places: Places,
     result: dict[str, Any] | None,
+    interleaved: bool,
 ) -> tuple[Layer, ...]:
     names = words(tasks, "layer")
     energy = _sum_by(counters, "layer")
     facts = {layer["name"]: layer for layer in result["layers"]} if result else {}
     sums = _layer_sums(tasks, len(names))
     layers = []
-    for i, (code, home) in enumerate(zip(known, _home_units(tasks, units, known), strict=True)):
+    for i, (code, home) in enumerate(zip(places.known, places.home, strict=True)):
         name = names[code] if code >= 0 else ALL_TASKS
-        cycles = dict(zip(CAUSES, by_layer[units.index(home), :, i].tolist(), strict=True))
+        start, end = places.spans[i].tolist()
+        causes = dict(zip(CAUSES, places.by_layer[home, :, i].tolist(), strict=True))
+        cycles = sum(causes.values()) if interleaved else end - start
         macs, read, written = sums[:, code].tolist()
         fact = facts.get(name, {})
+        ideal_cycles = fact.get("ideal_cycles", causes[USEFUL])
+        utilisation = ideal_cycles / cycles if cycles else 0.0
         layers.append(
             Layer(
                 name=name,
                 op=fact.get("op", ""),
-                start=int(spans[i, 0]),
-                end=int(spans[i, 1]),
-                unit=home,
-                causes={cause: n for cause, n in cycles.items() if n},
+                start=start,
+                end=end,
+                unit=units[home],
+                causes={cause: n for cause, n in causes.items() if n},
                 macs=macs,
                 read_bytes=read,
                 write_bytes=written,
                 energy_pj=energy.get(name, 0.0),
-                ideal_cycles=fact.get("ideal_cycles", cycles[USEFUL]),
+                cycles=cycles,
+                ideal_cycles=ideal_cycles,
+                utilisation=fact.get("utilisation", utilisation) if interleaved else utilisation,
             )
         )
     return tuple(layers)
@@ -285,22 +345,6 @@ def _layer_sums(tasks: pa.Table, layers: int) -> Int64s:
     return sums
 
 
-def _home_units(tasks: pa.Table, units: tuple[str, ...], known: Int64s) -> list[str]:
-    """The unit that each layer runs on: of the computations with MACs, if any, the last to end."""
-    kind, layer, unit, end, macs = columns(tasks, "kind", "layer", "unit", "end", "macs")
-    computing = (kind == TASK_KIND["COMPUTE"]) & (unit >= 0)
-    has_macs = np.zeros(layer.max() + 2, dtype=bool)  # one more, for tasks without a layer
-    has_macs[layer[computing & (macs > 0)]] = True
-    main = np.flatnonzero(computing & ((macs > 0) | ~has_macs[layer]))
-    # Of several assignments to one place the last counts: the task that ends last, and of those
-    # that end together the first.
-    order = main[np.lexsort((-main, end[main]))]
-    home = np.full(has_macs.size, -1, dtype=np.int64)
-    home[layer[order]] = unit[order]
-    names = words(tasks, "unit")
-    return [names[code] if code >= 0 else units[0] for code in home[known].tolist()]
-
-
 def _sum_by(counters: pa.Table, column: str) -> dict[str, float]:
     """Energy in pJ by the words of a column, in code order, those without any left out."""
     if not len(counters):
@@ -308,7 +352,7 @@ def _sum_by(counters: pa.Table, column: str) -> dict[str, float]:
     (code,) = columns(counters, column)
     energy = counters.column("energy_pj").to_numpy()
     names = words(counters, column)
-    total = np.bincount(code, energy, minlength=len(names))
+    total = np.bincount(code[code >= 0], energy[code >= 0], minlength=len(names))
     return {name: float(pj) for name, pj in zip(names, total, strict=True) if pj}
 
 

@@ -17,6 +17,9 @@ from typing import Any
 from validation.fuzz.batch import Batch, run_batch
 
 BATCHES, BATCH_EXAMPLES = 100, 100
+FUSED_STEP = 5
+"""Every fifth batch is compiled for several cores at once."""
+
 DONE = Path(".bench/fuzz.json")
 PACKAGES = ("traces", "hw_models", "simulator", "validation/fuzz")
 
@@ -35,7 +38,9 @@ def run_batches(batches: int, examples: int, kept: Path) -> list[Batch]:
     done = _read(kept).get(key, [])[:batches]
     for number in range(len(done), batches):
         began = perf_counter()
-        done.append(asdict(run_batch(number, examples)))
+        done.append(
+            asdict(run_batch(number, examples, fused=number % FUSED_STEP == FUSED_STEP - 1))
+        )
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_text(json.dumps({key: done}), encoding="utf-8")
         _show(number, Batch(**done[-1]), perf_counter() - began)

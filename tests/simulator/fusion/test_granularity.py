@@ -8,26 +8,27 @@ from traces.errors import InputError
 
 
 @pytest.mark.parametrize(
-    ("text", "rows", "columns", "by_rate"),
+    ("text", "rows", "columns", "by_rate", "by_image"),
     [
-        ("layer", None, None, False),
-        ("line", 1, None, False),
-        ("line:5", 5, None, False),
-        ("tile:72x60", 72, 60, True),
+        ("layer", None, None, False, False),
+        ("image", None, None, False, True),
+        ("line", 1, None, False, True),
+        ("line:5", 5, None, False, True),
+        ("tile:72x60", 72, 60, True, True),
     ],
 )
-def test_texts_name_the_extents_of_a_tile(text, rows, columns, by_rate):
-    assert Granularity.parse(text) == Granularity(rows, columns, by_rate)
+def test_texts_name_the_extents_of_a_tile(text, rows, columns, by_rate, by_image):
+    assert Granularity.parse(text) == Granularity(rows, columns, by_rate, by_image)
 
 
 def test_extents_of_single_layers_are_kept():
     layers = {"conv1": (4, 1, 14)}
-    assert Granularity.parse("line", layers) == Granularity(1, layers=layers)
+    assert Granularity.parse("line", layers) == Granularity(1, by_image=True, layers=layers)
 
 
 @pytest.mark.parametrize("text", ["", "lines", "line:", "line:-1", "tile:4", "tile:4x4x4"])
 def test_other_texts_are_refused(text):
-    message = f"granularity must be layer, line, line:N or tile:HxW, not {text!r}"
+    message = f"granularity must be layer, image, line, line:N or tile:HxW, not {text!r}"
     refused(message, text)
 
 

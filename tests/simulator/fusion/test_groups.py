@@ -150,7 +150,7 @@ def test_the_verb_compares_and_says_which_way_is_best(tmp_path):
     [
         (("--objective", "speed"), "--objective must be one of latency, energy, edp, dram_bytes"),
         (("--policy", "any"), "--policy must be one of memory, latency, not 'any'"),
-        (("--granularity", "row"), "granularity must be layer, line, line:N or tile:HxW"),
+        (("--granularity", "row"), "granularity must be layer, image, line, line:N or tile:HxW"),
     ],
 )
 def test_wrong_options_are_told(words, message):

@@ -22,6 +22,7 @@ REQUIRED = [
     "alexnet",
     "vgg16",
     "googlenet",
+    "inception_v2",
     "inception_v3",
     "resnet18",
     "resnet34",

@@ -1,0 +1,90 @@
+"""`tilesim validate defines`."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import validation
+from hw_models.chip_files import load_chip
+from simulator.fusion.depth_first import DepthFirstCost, depth_first_cost
+from simulator.fusion.figures import Figures
+from simulator.fusion.granularity import Granularity
+from traces.errors import InputError
+from validation import defines
+
+REFERENCE = Path(validation.__file__).parent / "references" / "multicore" / "defines_grid.csv"
+HEADER = "tile_x,tile_y,mode,energy_pJ,latency1\n"
+
+
+def file_of(tmp_path, *rows):
+    path = tmp_path / "grid.csv"
+    path.write_text(HEADER + "".join(f"{row}\n" for row in rows))
+    return path
+
+
+@pytest.fixture
+def costs(monkeypatch):
+    """Costs that the test gives: energy is the number of rows of a tile, latency its columns."""
+
+    def cost(_network, _chip, granularity, _overlap):
+        figures = Figures(granularity.columns, float(granularity.rows), 10**6)
+        return DepthFirstCost(figures, 1, 1)
+
+    monkeypatch.setattr(defines, "depth_first_cost", cost)
+
+
+def test_orders_are_compared_by_pairs(tmp_path, costs):
+    rows = ("1,2,1,10,30", "2,4,2,20,20", "4,8,3,30,10")
+    result = defines.validate(file_of(tmp_path, *rows))
+    assert result.summary()["energy_tau"] == "1.000"
+    assert result.summary()["latency_tau"] == "-1.000"
+    assert not result.passed
+
+
+def test_best_energy_is_told_as_a_share_of_layer_by_layer(tmp_path, costs):
+    result = defines.validate(file_of(tmp_path, "960,540,1,1000,960", "60,54,3,200,60"))
+    assert result.summary()["best_energy_share_reference"] == "0.200"
+    assert result.summary()["best_energy_share_ours"] == f"{54 / 540:.3f}"
+    assert result.passed
+
+
+def test_a_pair_that_is_equal_here_counts_for_neither():
+    rows = [{"energy_reference": a, "energy_ours": 1} for a in (1, 2)]
+    assert defines.kendall_tau(rows, "energy") == 0
+    assert defines.kendall_tau(rows[:1], "energy") == 1
+
+
+def test_the_network_has_the_sizes_of_the_case_study():
+    network = defines.fsrcnn()
+    assert [layer.dims.ox for layer in network.layers] == [970, 970, 968, 966, 964, 962, 962, 960]
+    assert network.layers[0].dims.ix == 970 + 5 - 1
+    assert network.macs == sum(
+        columns * rows * inputs * outputs * taps**2
+        for columns, rows, inputs, outputs, taps in defines.LAYERS
+    )
+
+
+def test_lines_fused_and_kept_are_as_published():
+    [row] = [row for row in REFERENCE.read_text().splitlines() if row.startswith("960,4,3,")]
+    energy_pj, _, latency = row.split(",")[4:7]
+    chip, granularity = load_chip(defines.PRESET), Granularity.parse("tile:4x960")
+    figures = depth_first_cost(defines.fsrcnn(), chip, granularity, "full").figures
+    weights = sum(inputs * outputs * taps**2 for _, _, inputs, outputs, taps in defines.LAYERS)
+    assert figures.dram_bytes == 974 * 554 + 960 * 540 * 16 + weights
+    assert figures.energy_pj == pytest.approx(float(energy_pj), rel=0.05)
+    assert figures.cycles == pytest.approx(float(latency), rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("row", "text"),
+    [
+        ("0,4,3,1,1", "line 2: tile_x must be a whole number from 1 to 960, not '0'"),
+        ("4,541,3,1,1", "line 2: tile_y must be a whole number from 1 to 540, not '541'"),
+        ("4,4,4,1,1", "line 2: mode must be a whole number from 1 to 3, not '4'"),
+    ],
+)
+def test_impossible_tiles_are_refused(tmp_path, row, text):
+    path = file_of(tmp_path, row)
+    with pytest.raises(InputError, match=f"^{re.escape(f'{path}: {text}')}$"):
+        defines.validate(path)

@@ -1,0 +1,3 @@
+"""draft"""
+from onnx import ModelProto
+from simulator.workload.onnx_import import *
