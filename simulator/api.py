@@ -236,8 +236,10 @@ def load_run(folder: str | PathLike[str]) -> Run:
         raise InputError(f"{path}: must be a complete run; stalls, replay and compare take it")
     try:
         data = json.loads((path / RESULT).read_text(encoding="utf-8"))
-        data["layers"] = tuple(LayerResult(**layer) for layer in data["layers"])
-        return Run(RunResult(**data), path)
+        data["layers"] = [LayerResult(**layer) for layer in data["layers"]]
+        # JSON has no tuples; every list of a result is one.
+        plain = {key: tuple(x) if isinstance(x, list) else x for key, x in data.items()}
+        return Run(RunResult(**plain), path)
     except (OSError, ValueError, KeyError, TypeError):
         raise InputError(f"{path}: {RESULT} can't be read") from None
 

@@ -87,19 +87,23 @@ def lost_cycles(layer: LayerResult, room: int = WIDE) -> str:
 
 
 def cause_table(result: RunResult) -> Table:
-    """All cycles of the run by cause, seen from the unit that each layer runs on."""
-    total: dict[str, int] = {}
-    for layer in result.layers:
-        for cause, cycles in layer.causes.items():
-            total[cause] = total.get(cause, 0) + cycles
-    table = Table(title="where the cycles went", title_justify="left")
+    """All cycles of the run by cause, seen from the unit that each layer runs on; if layers take
+    turns, all cycles of the units that do the work."""
+    units = result.main_units
+    seen = [result.units[unit] for unit in units] or [layer.causes for layer in result.layers]
+    total: Counter[str] = Counter()
+    for causes in seen:
+        total.update(causes)
+    whole = result.cycles * max(1, len(units))
+    title = "where the cycles went" + (f": {len(units)} units" if units else "")
+    table = Table(title=title, title_justify="left")
     table.add_column("cause")
     for heading in ("cycles", "share"):
         table.add_column(heading, justify="right")
     for cause in sorted(total, key=lambda c: -total[c]):
-        table.add_row(cause, f"{total[cause]:,}", _percent(total[cause], result.cycles))
+        table.add_row(cause, f"{total[cause]:,}", _percent(total[cause], whole))
     table.add_section()
-    table.add_row("all", f"{sum(total.values()):,}", _percent(sum(total.values()), result.cycles))
+    table.add_row("all", f"{total.total():,}", _percent(total.total(), whole))
     return table
 
 

@@ -13,12 +13,14 @@ from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product, takewhile
 from math import inf, prod
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from hw_models.nest.hierarchy import Levels, Loop, Machine, Memory, Nest
 
 LARGEST_NEST = 6
 """Factors of all loops together, at most; more only if there are more loops."""
+
+One = TypeVar("One", bound=Hashable)
 
 HELD = ("I", "W", "O")
 """Of equal choices, the one with most loops of the first of these is taken."""
@@ -68,7 +70,7 @@ def _primes(number: int) -> list[int]:
     return found
 
 
-def orders(loops: Sequence[Loop]) -> Iterator[list[Loop]]:
+def orders(loops: Sequence[One]) -> Iterator[list[One]]:
     """All different orders of some loops, of which some may be equal; innermost first."""
     if not loops:
         yield []

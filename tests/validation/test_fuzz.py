@@ -50,7 +50,7 @@ def test_examples_run_under_every_memory_model_and_some_are_replayed(monkeypatch
 
     def execute(_compiled, _network, memory, recording, _progress):
         seen.append((memory, recording is not None))
-        result = type("Result", (), {"layers": ()})
+        result = type("Result", (), {"layers": (), "units": {}})
         return result, type("Run", (), {"cycles": 0})
 
     monkeypatch.setattr("validation.fuzz.case.execute", execute)

@@ -129,3 +129,11 @@ def test_a_run_without_its_layers_is_told(part):
     message = f"must have 8 layers of run {FEW[0]}, those of resnet18, not 7"
     with pytest.raises(InputError, match=f"^{re.escape(f'{layers}: {message}')}$"):
         validate(path)
+
+
+def test_whole_layers_on_the_heterogeneous_chip(tmp_path):
+    for file in (RUNS, LAYERS):
+        lines = (REFERENCES / "extra" / file).read_text().splitlines()
+        (tmp_path / file).write_text("\n".join(x for x in lines if "_fused," not in x) + "\n")
+    done = validate(tmp_path / RUNS)
+    assert done.errors_pct("latency") == [pytest.approx(0.6, abs=0.4)]

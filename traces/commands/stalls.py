@@ -76,8 +76,12 @@ def group_table(report: StallReport, by: str) -> Table:
             (cause, f"{sum(causes.values()):,}", percent(sum(causes.values()), whole))
             for cause, causes in groups.items()
         ]
-        return table("the units that layers run on", ("cause", ">cycles", ">share"), rows)
+        return table(_main_in_words(report), ("cause", ">cycles", ">share"), rows)
     return table(f"cycles by {by}", (by, ">cycles", ">busy", "other cycles"), _busy_rows(groups))
+
+
+def _main_in_words(report: StallReport) -> str:
+    return ", ".join(report.main_units) or "the units that layers run on"
 
 
 def _busy_rows(groups: Mapping[str, Mapping[str, int]]) -> list[tuple[str, str, str, str]]:
@@ -101,5 +105,5 @@ def chain_table(report: StallReport) -> Table:
     rest = sum(cycles for _, cycles in chains[CHAINS:])
     if rest:
         rows.append((f"{rest:,}", percent(rest, whole), f"{len(chains) - CHAINS} other chains"))
-    title = "what the units that layers run on wait for, back to the root"
+    title = f"what {_main_in_words(report)} wait for, back to the root"
     return table(title, (">cycles", ">share", "waits <- for <- because of"), rows)

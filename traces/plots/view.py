@@ -92,8 +92,9 @@ class RunView:
 
     bin_ends: boundaries of the bins of time; timeline: cycles (units, causes, bins); by_layer: the
     same with layers for bins. main_units: codes of the units that say where the time went, if
-    layers take turns; if they follow one another there are none, as the layers say it. peak_macs_per_cycle, dram_bytes_per_cycle: None where not known.
-    buffer_bytes: size of each buffer where known, peak_bytes: most taken of it.
+    layers take turns; if they follow one another there are none, as the layers say it.
+    peak_macs_per_cycle, dram_bytes_per_cycle: None where not known. buffer_bytes: size of each
+    buffer where known, peak_bytes: most taken of it.
     """
 
     folder: Path

@@ -7,6 +7,7 @@ from html import escape
 from traces.plots.theme import CAUSE_STYLES
 from traces.plots.units import BYTES, JOULES, in_words, significant, time_in_words
 from traces.plots.view import USEFUL, RunView
+from traces.schema import CAUSE
 
 OPERATIONS_PER_MAC = 2
 
@@ -26,12 +27,23 @@ def headline(view: RunView) -> str:
     if not lost:
         return f"{took} No cycle was lost."
     cause = next(iter(lost))
-    worst = max(view.layers, key=lambda layer: layer.losses.get(cause, 0))
-    share, there = lost[cause] / view.end_cycle, worst.losses[cause] / lost[cause]
+    share = lost[cause] / sum(view.causes.values())
+    of = f"of the cycles of {len(view.main_units)} units" if view.interleaved else "of all cycles"
+    name, there = _worst_place(view, cause)
     return (
-        f"{took} The largest loss is <b>{CAUSE_STYLES[cause].phrase}</b>: {percent(share)} of all "
-        f"cycles, {percent(there)} of them in <b>{escape(worst.name)}</b>."
+        f"{took} The largest loss is <b>{CAUSE_STYLES[cause].phrase}</b>: {percent(share)} {of}, "
+        f"{percent(there / lost[cause])} of them in <b>{escape(name)}</b>."
     )
+
+
+def _worst_place(view: RunView, cause: str) -> tuple[str, int]:
+    """The layer that loses most by a cause, or where layers take turns the unit; how much."""
+    if view.interleaved:
+        cycles = view.timeline[:, CAUSE[cause]].sum(axis=1)
+        worst_unit = max(view.main_units, key=lambda unit: cycles[unit])
+        return view.units[worst_unit], int(cycles[worst_unit])
+    worst = max(view.layers, key=lambda layer: layer.losses.get(cause, 0))
+    return worst.name, worst.losses[cause]
 
 
 def _full(view: RunView) -> str:
@@ -41,7 +53,7 @@ def _full(view: RunView) -> str:
 def _utilisation(view: RunView) -> float:
     if view.result:
         return float(view.result["utilisation"])
-    return view.causes.get(USEFUL, 0) / view.end_cycle
+    return view.causes.get(USEFUL, 0) / (sum(view.causes.values()) or 1)
 
 
 def warning(view: RunView) -> str:

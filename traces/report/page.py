@@ -135,16 +135,21 @@ def _section(section: Section, view: RunView) -> str:
 def _totals(view: RunView) -> str:
     """All cycles of the run as one bar, each cause with its share."""
     causes = view.causes
+    whole = sum(causes.values())
+    seen = "Every cycle of the run has exactly one cause, seen from the unit that the layer of the "
+    seen += "moment runs on."
+    if view.interleaved:
+        names = escape(", ".join(view.units[unit] for unit in view.main_units))
+        seen = f"Every cycle of every unit has exactly one cause; here are those of {names}."
     items = "".join(
         f'<li><i style="background:var({variable(cause)})"></i>{CAUSE_STYLES[cause].label} '
-        f"<span>{headline.percent(causes[cause] / view.end_cycle)}</span></li>"
+        f"<span>{headline.percent(causes[cause] / whole)}</span></li>"
         for cause in causes
-        if causes[cause] >= LEAST_SHARE * view.end_cycle
+        if causes[cause] >= LEAST_SHARE * whole
     )
     return (
         "<section>\n<h2>Where the cycles went</h2>\n"
-        '<p class="caption">Every cycle of the run has exactly one cause, seen from the unit that '
-        "the layer of the moment runs on.</p>\n"
+        f'<p class="caption">{seen}</p>\n'
         f'<div class="stack" style="{cause_bar(causes)}"></div>\n'
         f'<ul class="legend">{items}</ul>\n</section>'
     )

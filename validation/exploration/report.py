@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -30,24 +29,23 @@ def print_report(rows: Sequence[Row], console: Console) -> None:
 
 def network_table(rows: Sequence[Row]) -> Table:
     """One row a chip: latency and energy of each way, EDP layer by layer and what fusion gains."""
-    table = Table(title=rows[0].network, title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0))
+    title = f"{rows[0].network}: Mcycles, mJ, EDP in mJ Mcycles"
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
     table.add_column("chip", no_wrap=True)
-    for figure in ("Mcycles", "mJ"):
-        for way in WAYS:
+    figures = [("Mcyc", WAYS), ("mJ", WAYS), ("EDP", WAYS[:1]), ("gain", WAYS[1:])]
+    for figure, ways in figures:
+        for way in ways:
             table.add_column(f"{figure}\n{way}", justify="right", no_wrap=True)
-    table.add_column(f"mJ Mcycles\n{LAYER}", justify="right", no_wrap=True)
-    for way in WAYS[1:]:
-        table.add_column(f"EDP gain\n{way}", justify="right", no_wrap=True)
     factors = {(gain.row.chip, gain.row.way): gain.factor for gain in gains(rows)}
     for chip in dict.fromkeys(row.chip for row in rows):
-        by_way = {row.way: row for row in rows if row.chip == chip and not row.problem}
-        ways = [by_way.get(way) for way in WAYS]
-        cycles = [_number(row and row.cycles / MILLION) for row in ways]
-        energy = [_number(row and row.energy_pj / PJ_PER_MJ) for row in ways]
-        edp = _number(ways[0] and ways[0].edp / MILLION / PJ_PER_MJ)
-        table.add_row(
-            chip, *cycles, *energy, edp, *(_number(factors.get((chip, way))) for way in WAYS[1:])
-        )
+        run = {row.way: row for row in rows if row.chip == chip and not row.problem}
+        cells = [
+            *(run[way].cycles / MILLION if way in run else None for way in WAYS),
+            *(run[way].energy_pj / PJ_PER_MJ if way in run else None for way in WAYS),
+            run[LAYER].edp / MILLION / PJ_PER_MJ if LAYER in run else None,
+            *(factors.get((chip, way)) for way in WAYS[1:]),
+        ]
+        table.add_row(chip, *map(_number, cells))
     return table
 
 

@@ -100,8 +100,12 @@ class Case:
 
     def _execute(self, compiled: Compiled, memory: str, recording: Recording | None) -> None:
         result, run = execute(compiled, self.network, memory, recording, None)
-        explained = sum(sum(layer.causes.values()) for layer in result.layers)
-        assert explained == run.cycles, f"{memory}: {explained} of {run.cycles} cycles explained"
+        for unit, causes in result.units.items():
+            cycles = sum(causes.values())
+            assert cycles == run.cycles, f"{memory}: {unit} explains {cycles} of {run.cycles}"
+        if not compiled.interleaved:
+            cycles = sum(sum(layer.causes.values()) for layer in result.layers)
+            assert cycles == run.cycles, f"{memory}: layers explain {cycles} of {run.cycles}"
 
 
 def _check_trace(folder: Path) -> None:
