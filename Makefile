@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 RUN := runs/demo
 
-.PHONY: demo test lint types bench lock clean
+.PHONY: demo test lint types bench docs lock clean
 
 demo: $(STAMP)  ## the main job: whole ResNet-50, cycle by cycle, with a cause for every cycle
 	$(BIN)/tilesim run resnet50 --chip tpu_like --out $(RUN) --force
@@ -22,6 +22,9 @@ types: $(STAMP)
 
 bench: $(STAMP)  ## every benchmark; one alone: .venv/bin/python -m validation.bench NAME
 	$(BIN)/python -m validation.bench all
+
+docs: $(STAMP)  ## the documentation, notebooks run: build/docs/index.html
+	$(BIN)/python -m sphinx -q -W docs build/docs
 
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -160,6 +160,18 @@ class CoreSpec(Strict):
         _unique("buffers", [buffer.name for buffer in self.buffers])
         return self
 
+    @model_validator(mode="after")
+    def _energies_of_a_dataflow_array_are_those_of_its_buffers(self) -> Self:
+        if isinstance(self.pe_array, DataflowSpec):
+            names = {buffer.name for buffer in self.buffers}
+            given = {buffer.name for buffer in self.pe_array.buffers}
+            if given != names:
+                raise ValueError(
+                    f"pe_array.buffers must name {', '.join(sorted(names))}, "
+                    f"not {', '.join(sorted(given)) or 'none'}"
+                )
+        return self
+
     def buffer_of(self, operand: Operand) -> BufferSpec:
         """The buffer that holds an operand."""
         return next(buffer for buffer in self.buffers if operand in buffer.holds)

@@ -238,7 +238,9 @@ def load_run(folder: str | PathLike[str]) -> Run:
         data = json.loads((path / RESULT).read_text(encoding="utf-8"))
         data["layers"] = [LayerResult(**layer) for layer in data["layers"]]
         # JSON has no tuples; every list of a result is one.
-        plain = {key: tuple(x) if isinstance(x, list) else x for key, x in data.items()}
+        plain: dict[str, Any] = {
+            key: tuple(x) if isinstance(x, list) else x for key, x in data.items()
+        }
         return Run(RunResult(**plain), path)
     except (OSError, ValueError, KeyError, TypeError):
         raise InputError(f"{path}: {RESULT} can't be read") from None

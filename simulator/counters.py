@@ -93,9 +93,9 @@ def _time_counters(
     for core, (spans, layers) in zip(plan.cores, stays, strict=True):
         busy = _busy_cycles(kept, (core.pe_array, core.vector_unit), spans)
         names, place = np.unique(layers, return_inverse=True)
-        cycles = np.zeros((2, names.size), dtype=np.int64)
-        np.add.at(cycles, (slice(None), place), np.stack([spans[:, 1] - spans[:, 0], busy]))
-        whole, busy = cycles
+        spent = np.zeros((names.size, 2), dtype=np.int64)
+        np.add.at(spent, place, np.stack([spans[:, 1] - spans[:, 0], busy], axis=1))
+        whole, busy = spent.T
         for name, count in zip(TIME_ACTIONS, (whole, busy, whole - busy), strict=True):
             action = f"{core.spec.name}.{name}"
             component = _time_component(core.name, name)

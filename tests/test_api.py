@@ -2,6 +2,8 @@
 
 import importlib.util
 import inspect
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -203,3 +205,25 @@ def test_a_wrong_choice_is_named(key, message):
 def test_a_folder_is_not_replaced_unasked(run):
     with pytest.raises(InputError, match=r"must be empty or new; --force replaces an earlier run$"):
         ts.simulate(NETWORK, CHIP, layers=LAYERS, out=run.folder)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message"),
+    [
+        (
+            "manifest.json",
+            '"complete": true',
+            '"complete": false',
+            r"must be a complete run; stalls, replay and compare take it",
+        ),
+        ("result.json", '"cycles"', '"circles"', r"result\.json can't be read"),
+    ],
+)
+def test_a_run_without_its_result_is_named(run, tmp_path, file, old, new, message):
+    folder = tmp_path / "broken"
+    shutil.copytree(run.folder, folder)
+    text = (folder / file).read_text(encoding="utf-8")
+    assert old in text
+    (folder / file).write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(InputError, match=rf"^{re.escape(str(folder))}: {message}$"):
+        ts.load_run(folder)

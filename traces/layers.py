@@ -23,9 +23,12 @@ cut."""
 
 
 class LayerCycles(Protocol):
-    """Gives intervals of the ledger to layers. home: unit that each layer runs on, -1: none."""
+    """Gives intervals of the ledger to layers."""
 
-    home: Int64s
+    @property
+    def home(self) -> Int64s:
+        """Unit that each layer runs on, -1: none."""
+        ...
 
     def parts(self, intervals: Columns, layer: Int64s) -> tuple[Int64s, Int64s, Int64s]:
         """Parts of intervals that belong to layers: (interval, layer, cycles).

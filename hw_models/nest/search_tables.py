@@ -7,7 +7,7 @@ ways as in Direction. A level n is all that lies below memory n - 1 of an operan
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from math import ceil, prod
 from typing import Any, NamedTuple
@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hw_models.nest.hierarchy import OPERANDS, Direction, Loop, Machine, Nest
-from hw_models.nest.order import LARGEST_NEST, factors, orders
+from hw_models.nest.energy import READS
+from hw_models.nest.hierarchy import LOOPS, OPERANDS, Direction, Loop, Machine, Nest
+from hw_models.nest.order import LARGEST_NEST, factors
+from hw_models.nest.order import orders as orders_of
 
-LOOPS = ("B", "G", "K", "C", "OY", "OX", "FY", "FX")
 WAYS = tuple(Direction)
 
 Array = NDArray[Any]
@@ -27,193 +28,168 @@ Array = NDArray[Any]
 class SearchTables(NamedTuple):
     """What the search knows of a layer and of a machine.
 
-    loop, factor, weight: of each different factor of the loops its loop, its size, and what one of
-    it adds to the number of a set of factors, of which there are `sets`. relevant, repeats:
-    (operand, loop). unrolled: (operand, place), loops from the array outwards, spread by
-    unrolled_by (as they are or rounded up, operand, place); unrolled_below (operand, level) of them
-    lie below a level. partial_above: (level) whether outputs are summed along unrolled loops above.
+    sets: numbers that sets of factors have. kinds: (2, operand, loop) whether a loop indexes an
+    operand one to one, whether it repeats it. bits: of an element of each operand, of a sum.
+    below: (2, operand, level, loop) how often a loop is unrolled below a level, as it is and with
+    whole lanes. unrolled: (operand, level, any) which loops are, -1 for none. partial_above: (level) whether outputs are summed along unrolled loops above.
     boost (2, operand, level), copies (operand, level): as OperandFlow has them.
-    levels: (operand) memories of it. level_at: (memory, operand) or -1; memory_at: (operand, level).
-    room_bits: (memory) what an order may fill. port_of: (operand, level, way) or -1.
-    both_inputs: (operand, level) ports for inputs and weights of the two between a memory and the
-    next. served: (operand, level, way) rows, of each port those between served_from.
-    beyond: the memory whose bits cost beyond_pj more; -1 for none.
+    levels: (operand) memories of it. level_at: (memory, operand) the operand's level, -1 for none.
+    size_bits, room_bits: (memory) what it has, what an order may take it to have. sides: (operand,
+    level, way, 4) bits of the port, of its finest access, energy of an access, and beyond of a bit.
+    both_inputs: (operand, level) ports that serve inputs and weights of the two between a memory
+    and the next. served: rows of operand, level, way; those of a port start at served_from.
     """
 
-    loop: Array
-    factor: Array
-    weight: Array
     sets: int
-    relevant: Array
-    repeats: Array
-    stride: int
+    kinds: Array
     bits: Array
-    psum_bits: int
+    stride: int
+    below: Array
     unrolled: Array
-    unrolled_by: Array
-    unrolled_below: Array
     partial_above: Array
     boost: Array
     copies: Array
     levels: Array
     level_at: Array
-    memory_at: Array
     size_bits: Array
     room_bits: Array
-    read_pj: Array
-    write_pj: Array
-    port_of: Array
-    port_bits: Array
-    least_bits: Array
+    sides: Array
     both_inputs: Array
     served: Array
     served_from: Array
     macs_pj: float
-    beyond: int
-    beyond_pj: float
 
 
 class Candidates(NamedTuple):
-    """Different factors, and all orders of them: a row each, innermost first."""
+    """All orders that are tried.
+
+    loops: different factors. rows: (order, factor) which of them, innermost first. orders: (order,
+    3, factor) the loop of each, its size, and what it adds to the number of a set of factors, of
+    which there are `sets`.
+    """
 
     loops: list[Loop]
+    rows: Array
     orders: Array
+    sets: int
 
 
 def candidates(steps: Mapping[str, int]) -> Candidates:
     """All orders that `hw_models.nest.order.mapped` tries, in its sequence."""
     every = factors(steps)
     outer, inner = every[:-LARGEST_NEST], every[-LARGEST_NEST:]
-    different = list(dict.fromkeys(inner))
-    table = _orders(tuple(different.index(loop) for loop in inner))
-    rest = np.arange(len(different), len(different) + len(outer))
+    loops = list(dict.fromkeys([*inner, *reversed(outer)]))
+    table = _orders(tuple(loops.index(loop) for loop in inner))
+    rest = np.arange(len(loops) - len(outer), len(loops))
     rows = np.hstack([table, np.broadcast_to(rest, (len(table), len(outer)))])
-    return Candidates([*different, *reversed(outer)], np.ascontiguousarray(rows))
+    sizes = np.bincount(rows[0], minlength=len(loops)) + 1
+    columns = [
+        [LOOPS.index(loop) for loop, _ in loops],
+        [int(n) for _, n in loops],
+        np.cumprod([1, *sizes])[:-1],
+    ]
+    orders = np.stack([np.array(column, np.int64)[rows] for column in columns], axis=1)
+    return Candidates(loops, rows, np.ascontiguousarray(orders), int(sizes.prod()))
 
 
 @lru_cache(maxsize=256)
 def _orders(pattern: tuple[int, ...]) -> Array:
-    found = list(orders(pattern))
+    found = list(orders_of(pattern))
     return np.array(found, np.int64).reshape(len(found), len(pattern))
 
 
 def search_tables(
-    nest: Nest, machine: Machine, room: Machine, tried: Candidates, beyond: str, beyond_pj: float
+    nest: Nest, machine: Machine, room: Machine, sets: int, beyond: Mapping[str, float]
 ) -> SearchTables:
     """Tables for a nest. room: the machine as large as orders may take it to be.
 
-    beyond: the memory whose bits cost beyond_pj each on top of its accesses.
+    beyond: memories whose bits cost so much each on top of their accesses.
     """
     most = 1 + max(len(machine.levels(operand)) for operand in OPERANDS)
-    names = [memory.name for memory in machine.memories]
     return SearchTables(
-        **_factor_tables(tried),
         **_layer_tables(nest),
         **_spread_tables(nest, most),
-        **_memory_tables(machine, most),
-        **_port_tables(machine, most),
+        **_memory_tables(machine),
+        **_port_tables(machine, beyond, most),
+        sets=sets,
         room_bits=np.array([float(memory.size_bits) for memory in room.memories]),
         macs_pj=nest.macs * machine.mac_pj,
-        beyond=names.index(beyond) if beyond in names else -1,
-        beyond_pj=beyond_pj,
     )
 
 
-def _factor_tables(tried: Candidates) -> dict[str, Any]:
-    most = np.bincount(tried.orders[0], minlength=len(tried.loops)) + 1
-    return {
-        "loop": np.array([LOOPS.index(loop) for loop, _ in tried.loops], np.int64),
-        "factor": np.array([int(n) for _, n in tried.loops], np.int64),
-        "weight": np.cumprod([1, *most])[:-1].astype(np.int64),
-        "sets": int(prod(int(n) for n in most)),
-    }
-
-
 def _layer_tables(nest: Nest) -> dict[str, Any]:
+    relevant = [[loop in nest.relevant[o] for loop in LOOPS] for o in OPERANDS]
+    repeats = [[nest.repeats(o, loop) for loop in LOOPS] for o in OPERANDS]
     return {
-        "relevant": np.array([[loop in nest.relevant[o] for loop in LOOPS] for o in OPERANDS]),
-        "repeats": np.array([[nest.repeats(o, loop) for loop in LOOPS] for o in OPERANDS]),
+        "kinds": np.array([relevant, repeats]),
+        "bits": np.array([nest.bits[o] for o in (*OPERANDS, "P")], np.int64),
         "stride": nest.stride,
-        "bits": np.array([nest.bits[o] for o in OPERANDS], np.int64),
-        "psum_bits": nest.bits["P"],
     }
 
 
 def _spread_tables(nest: Nest, most: int) -> dict[str, Any]:
     """Unrolled loops of the operands, as they are and with whole lanes."""
-    flat = [[loop for level in nest.spatial[o] for loop in level] for o in OPERANDS]
-    longest = max(map(len, flat))
-    unrolled, below = np.zeros((3, longest), np.int64), np.zeros((3, most), np.int64)
-    by, boost = np.ones((2, 3, longest)), np.ones((2, 3, most), np.int64)
+    below, boost = np.ones((2, 3, most, len(LOOPS))), np.ones((2, 3, most), np.int64)
     copies, above = np.ones((3, most), np.int64), np.zeros(most, np.bool_)
+    unrolled = np.full((3, most, len(LOOPS)), -1, np.int64)
     for operand, name in enumerate(OPERANDS):
-        loops, levels = flat[operand], nest.spatial[name]
-        starts = [sum(map(len, levels[:n])) for n in range(len(levels))]
-        below[operand, : len(levels)] = starts
-        unrolled[operand, : len(loops)] = [LOOPS.index(loop) for loop, _ in loops]
-        for whole in (0, 1):
-            spread = [(loop, float(ceil(n)) if whole else n) for loop, n in loops]
-            by[whole, operand, : len(loops)] = [n for _, n in spread]
-            boost[whole, operand, : len(levels)] = _boosts(nest, name, spread, starts)
-        for n, start in enumerate(starts):
-            copies[operand, n] = round(round(prod((f for _, f in loops[start:]), start=1.0), 3))
+        levels = nest.spatial[name]
+        flat = [loop for level in levels for loop in level]
+        starts = [sum(map(len, levels[:n])) for n in range(len(levels) + 1)]
+        for n, start in enumerate(starts[:-1]):
+            copies[operand, n] = round(round(prod(f for _, f in flat[start:]), 3))
             if name == "O":
-                end = starts[n + 1] if n + 1 < len(starts) else len(loops)
-                above[n] = any(nest.repeats("O", loop) and f > 1 for loop, f in loops[end:])
+                above[n] = any(nest.repeats("O", d) and f > 1 for d, f in flat[starts[n + 1] :])
+        for whole in (0, 1):
+            spread = [(loop, float(ceil(n)) if whole else n) for loop, n in flat]
+            every, lower = nest.elements(name, spread), 0.0
+            for n, start in enumerate(starts[:-1]):
+                unrolled[operand, n, :start] = [LOOPS.index(loop) for loop, _ in spread[:start]]
+                for loop, factor in spread[:start]:
+                    below[whole, operand, n, LOOPS.index(loop)] *= factor
+                unique = every / nest.elements(name, spread[:start])
+                if n:
+                    boost[whole, operand, n - 1] = round(lower / unique)
+                lower = unique
     return {
+        "below": below,
         "unrolled": unrolled,
-        "unrolled_by": by,
-        "unrolled_below": below,
-        "partial_above": above,
         "boost": boost,
         "copies": copies,
+        "partial_above": above,
     }
 
 
-def _boosts(nest: Nest, name: str, spread: Sequence[Loop], starts: Sequence[int]) -> list[int]:
-    every = nest.elements(name, spread)
-    unique = [every / nest.elements(name, spread[:start]) for start in starts]
-    return [*(round(low / high) for low, high in zip(unique, unique[1:], strict=False)), 1]
-
-
-def _memory_tables(machine: Machine, most: int) -> dict[str, Any]:
+def _memory_tables(machine: Machine) -> dict[str, Any]:
     memories = machine.memories
-    level_at = np.full((len(memories), 3), -1, np.int64)
-    memory_at = np.full((3, most), -1, np.int64)
-    for operand, name in enumerate(OPERANDS):
-        holding = [m for m, memory in enumerate(memories) if name in memory.operands]
-        for level, m in enumerate(holding):
-            level_at[m, operand], memory_at[operand, level] = level, m
+    holds = np.array([[o in memory.operands for o in OPERANDS] for memory in memories])
     return {
-        "levels": (memory_at >= 0).sum(axis=1),
-        "level_at": level_at,
-        "memory_at": memory_at,
+        "levels": holds.sum(axis=0),
+        "level_at": np.where(holds, holds.cumsum(axis=0) - 1, -1),
         "size_bits": np.array([float(memory.size_bits) for memory in memories]),
-        "read_pj": np.array([float(memory.read_pj) for memory in memories]),
-        "write_pj": np.array([float(memory.write_pj) for memory in memories]),
     }
 
 
-def _port_tables(machine: Machine, most: int) -> dict[str, Any]:
-    port_of, both = np.full((3, most, 4), -1, np.int64), np.zeros((3, most), np.int64)
-    ports, served, starts = [], [], [0]
-    levels = {name: machine.levels(name) for name in OPERANDS}
+def _port_tables(machine: Machine, beyond: Mapping[str, float], most: int) -> dict[str, Any]:
+    both, sides = np.zeros((3, most), np.int64), np.ones((3, most, len(WAYS), 4))
+    served, starts, reached = [], [0], dict.fromkeys(OPERANDS, 0)
     for memory in machine.memories:
         for port in memory.ports:
             for name, way in port.serves:
-                row = OPERANDS.index(name), levels[name].index(memory), WAYS.index(way)
-                port_of[row] = len(ports)
-                served.append(row)
-            ports.append(port)
+                operand, level = OPERANDS.index(name), reached[name]
+                pj = memory.read_pj if way in READS else memory.write_pj
+                side = port.bits, port.least_bits, pj, beyond.get(memory.name, 0)
+                sides[operand, level, WAYS.index(way)] = side
+                served.append((operand, level, WAYS.index(way)))
+                if port.has_both_inputs and way is Direction.FROM_HIGH:
+                    both[operand, level] += 1
+                if port.has_both_inputs and way is Direction.TO_LOW and level:
+                    both[operand, level - 1] += 1
             starts.append(len(served))
-    for operand, name in enumerate(OPERANDS):
-        for level in range(len(levels[name]) - 1):
-            ends = port_of[operand, level, 1], port_of[operand, level + 1, 0]
-            both[operand, level] = sum(ports[end].has_both_inputs for end in ends)
+        for name in memory.operands:
+            reached[name] += 1
     return {
-        "port_of": port_of,
-        "port_bits": np.array([float(port.bits) for port in ports]),
-        "least_bits": np.array([float(port.least_bits) for port in ports]),
+        "sides": sides,
         "both_inputs": both,
         "served": np.array(served, np.int64),
         "served_from": np.array(starts, np.int64),

@@ -93,6 +93,10 @@ class DataflowSpec(Strict):
                     f"stores must be shared along dimensions below {dimensions}, not "
                     f"{store.name} along {max(store.shared_along)}"
                 )
+        names = [store.name for store in self.stores]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"stores must have different names, not {name!r} twice")
         return self
 
 

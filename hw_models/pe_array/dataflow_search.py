@@ -37,7 +37,7 @@ def best_nest(
     if nest.macs > LARGEST_MACS:
         return best_nest_plain(spec, nest, steps, machine, room)
     tried = candidates(steps)
-    tables = search_tables(nest, machine, room, tried, OFFCHIP, STREAM_PJ_PER_BIT)
+    tables = search_tables(nest, machine, room, tried.sets, {OFFCHIP: STREAM_PJ_PER_BIT})
     waits = spec.last_store == "waits"
     cycles, energies_pj, cuts = search_orders(tables, tried.orders, waits)
     (fitting,) = np.nonzero(cycles >= 0)
@@ -47,7 +47,7 @@ def best_nest(
     if not fitting.size:
         return None
     best = min(fitting, key=lambda i: (cycles[i], energies_pj[i, 0]))
-    return _ordered(nest, machine, tried, tried.orders[best], cuts[best])
+    return _ordered(nest, machine, tried, tried.rows[best], cuts[best])
 
 
 def _ordered(

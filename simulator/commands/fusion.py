@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
 
 from simulator.commands.fused_options import PolicyOption
 from traces.errors import InputError
 
 if TYPE_CHECKING:
     from simulator.fusion.comparison import Way
-    from simulator.fusion.figures import Aim, Figures
+    from simulator.fusion.figures import Aim
     from simulator.fusion.groups import GroupCosts, GroupSearch
+    from simulator.fusion.hardware import Tried
     from simulator.workload.graph import Workload
 
 AIMS = ("latency", "energy", "edp", "dram_bytes")
 POLICIES = ("memory", "latency")
-SHOWN_NAMES = 40
-"""Characters of layer names that a row of the groups' table has room for."""
 
 
 def command(
@@ -35,6 +34,15 @@ def command(
     ] = "line",
     search: Annotated[
         bool, typer.Option("--search", help="Find the best groups of consecutive layers.")
+    ] = False,
+    sizes: Annotated[
+        str,
+        typer.Option(
+            "--sizes", help="Search over buffers, in KiB: WEIGHTS:ACTIVATIONS (32,64:128)."
+        ),
+    ] = "",
+    shapes: Annotated[
+        bool, typer.Option("--shapes", help="Search over array shapes with as many PEs.")
     ] = False,
     objective: Annotated[
         str, typer.Option("--objective", help=f"What the search minimises: {', '.join(AIMS)}.")
@@ -50,7 +58,7 @@ def command(
     out: Annotated[
         Path | None, typer.Option("--out", help="Schedule file of the best way, to edit and run.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False,
+    json_only: Annotated[bool, typer.Option("--json", help="Print JSON only.")] = False,
 ) -> None:
     """Compare fused layers with layer by layer: DRAM traffic, latency, energy, all simulated.
 
@@ -69,17 +77,22 @@ def command(
         workload = workload.slice(*layer_range(layers, [layer.name for layer in workload.layers]))
     aim = cast("Aim", objective)
     costs = _costs(workload, chip, policy, objective)
-    found = _searched(costs, aim, seconds) if search else None
+    if sizes or shapes:
+        every = _best_hardware(costs, sizes, shapes, aim, seconds)
+        costs, found = every[0].costs, every[0].search
+    else:
+        every, found = [], _searched(costs, aim, seconds) if search else None
 
     from simulator.fusion.comparison import compared_ways, verdict
+    from simulator.fusion.report import as_json, print_comparison
 
     ways = compared_ways(costs, granularity, found)
     if out is not None:
         _write_best(costs, ways, aim, out)
-    if as_json:
-        typer.echo(json.dumps(_as_json(costs, ways, found), indent=2))
+    if json_only:
+        typer.echo(json.dumps(as_json(costs, ways, found, every), indent=2))
         return
-    _print(costs, ways, found)
+    print_comparison(costs, ways, found, every, Console())
     typer.echo(verdict(ways, aim))
 
 
@@ -102,6 +115,24 @@ def _costs(workload: Workload, chip: str, policy: str, objective: str) -> GroupC
 def _searched(costs: GroupCosts, aim: Aim, seconds: float) -> GroupSearch:
     from simulator.fusion.groups import search_groups
 
+    with _progress() as told:
+        return search_groups(costs, aim, seconds, told)
+
+
+def _best_hardware(
+    costs: GroupCosts, sizes: str, shapes: bool, aim: Aim, seconds: float
+) -> list[Tried]:
+    from simulator.fusion.hardware import own_sizes, parse_sizes, search_hardware, variants
+
+    weights, activations = parse_sizes(sizes) if sizes else own_sizes(costs.chip)
+    every = variants(costs.chip, weights, activations, shapes)
+    with _progress() as told:
+        return search_hardware(costs.workload, every, costs.base, aim, seconds, told)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on the terminal: what is under way, steps done and steps there are."""
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -110,14 +141,9 @@ def _searched(costs: GroupCosts, aim: Aim, seconds: float) -> GroupSearch:
         transient=True,
     )
     with bar:
-        task = bar.add_task("groups", total=None)
-        return search_groups(
-            costs,
-            aim,
-            seconds,
-            lambda stage, done, total: bar.update(
-                task, description=stage, completed=done, total=total
-            ),
+        task = bar.add_task("search", total=None)
+        yield lambda stage, done, total: bar.update(
+            task, description=stage, completed=done, total=total
         )
 
 
@@ -134,95 +160,6 @@ def _write_best(costs: GroupCosts, ways: tuple[Way, ...], aim: Aim, out: Path) -
         write_text(out, schedule_text(costs.compiled(best.groups)))
     except OSError as error:
         raise InputError(f"{out}: can't be written: {error.strerror}") from None
-
-
-def _print(costs: GroupCosts, ways: tuple[Way, ...], found: GroupSearch | None) -> None:
-    console = Console()
-    console.print(_ways_table(costs, ways))
-    for way in ways:
-        if way.problem:
-            console.print(f"{way.name}: {way.problem}", highlight=False, soft_wrap=True)
-    if found is not None:
-        console.print(_groups_table(costs, found))
-        ended = "nothing left to try" if found.finished else "ended by its time limit"
-        console.print(f"{found.tried} schedules tried, {ended}", highlight=False)
-
-
-def _ways_table(costs: GroupCosts, ways: tuple[Way, ...]) -> Table:
-    """One row a way, changes against layer by layer."""
-    from simulator.fusion.comparison import LAYER_BY_LAYER
-
-    [baseline] = [way.figures for way in ways if way.name == LAYER_BY_LAYER]
-    assert baseline is not None
-    table = Table(
-        title=f"{costs.workload.name} on {costs.chip.name}, simulated", title_justify="left"
-    )
-    table.add_column("way", no_wrap=True)
-    for heading in ("DRAM kB", "change", "cycles", "change", "energy uJ", "change"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for way in ways:
-        cells = ["-"] * 6 if way.figures is None else _cells(way.figures, baseline)
-        table.add_row(way.name, *cells)
-    return table
-
-
-def _cells(figures: Figures, baseline: Figures) -> list[str]:
-    pairs = (
-        (f"{figures.dram_bytes / 1e3:,.0f}", figures.dram_bytes, baseline.dram_bytes),
-        (f"{figures.cycles:,}", figures.cycles, baseline.cycles),
-        (f"{figures.energy_pj / 1e6:,.1f}", figures.energy_pj, baseline.energy_pj),
-    )
-    return [
-        cell
-        for text, value, base in pairs
-        for cell in (text, "" if figures is baseline else f"{100 * (value / base - 1):+.1f} %")
-    ]
-
-
-def _groups_table(costs: GroupCosts, found: GroupSearch) -> Table:
-    names = [layer.name for layer in costs.workload.layers]
-    table = Table(title="groups", title_justify="left")
-    for heading in ("layers", "first", "last", "cut by"):
-        table.add_column(heading, justify="right" if heading == "layers" else "left")
-    for group in found.best:
-        cut = group.granularity if group.last > group.first else f"{group.granularity} (alone)"
-        table.add_row(
-            str(group.last - group.first + 1),
-            names[group.first][:SHOWN_NAMES],
-            names[group.last][:SHOWN_NAMES],
-            cut,
-        )
-    return table
-
-
-def _as_json(costs: GroupCosts, ways: tuple[Way, ...], found: GroupSearch | None) -> dict[str, Any]:
-    names = [layer.name for layer in costs.workload.layers]
-    data: dict[str, Any] = {
-        "network": costs.workload.name,
-        "chip": costs.chip.name,
-        "ways": [
-            {
-                "name": way.name,
-                "problem": way.problem,
-                **(asdict(way.figures) if way.figures else {}),
-            }
-            for way in ways
-        ],
-    }
-    if found is not None:
-        data["search"] = {
-            "groups": [
-                {
-                    "layers": names[group.first : group.last + 1],
-                    "granularity": group.granularity,
-                    "fused": group.is_fused,
-                }
-                for group in found.best
-            ],
-            "schedules": found.tried,
-            "finished": found.finished,
-        }
-    return data
 
 
 def _one_of(option: str, given: str, known: tuple[str, ...]) -> None:

@@ -17,6 +17,7 @@ from time import monotonic
 import numpy as np
 
 from hw_models.floorplan import link_floorplan
+from hw_models.pe_array.registry import pe_array
 from hw_models.spec import ChipSpec
 from simulator.allocation.stacks import best_cuts
 from simulator.fusion.assign import Assignment
@@ -33,8 +34,9 @@ from simulator.workload.graph import Workload
 from traces.errors import InputError
 
 WHOLE = "layer"
-FINE = ("line", "line:2", "line:4", "line:8", "line:16")
-"""Granularities that the search tries, beside whole layers."""
+LINES = ("line", "line:2", "line:4", "line:8", "line:16")
+TILE_ROWS, TILE_COLUMNS = 4, 32
+"""Of the smaller tiles that the search tries; rows are those of the array if it unrolls them."""
 LONGEST = 12
 """Most layers of a group whose cost is estimated alone; the descent may join more."""
 DP_SHARE = 0.5
@@ -79,6 +81,20 @@ class GroupSearch:
     def fuses(self) -> bool:
         """Whether any layers are fused."""
         return any(group.is_fused for group in self.best)
+
+
+def granularities_for(chip: ChipSpec) -> tuple[str, ...]:
+    """Granularities that a search tries on a chip, beside whole layers.
+
+    Lines, and tiles of a few columns for maps of which few lines fit; where an array makes several
+    rows at a time, those rows too.
+    """
+    arrays = [pe_array(core.pe_array) for core in chip.cores if core.computes_macs]
+    unrolled = {array.spatial_loops.get("oy", 1) for array in arrays} - {1}
+    rows = max(unrolled, default=TILE_ROWS)
+    lines = [f"line:{n * rows}" for n in (1, 2) if unrolled]
+    tiles = [f"tile:{n * rows}x{n * TILE_COLUMNS}" for n in (1, 2)]
+    return tuple(dict.fromkeys((*LINES, *lines, *tiles)))
 
 
 def one_group(workload: Workload, granularity: str) -> Grouping:
@@ -214,10 +230,14 @@ def search_groups(
     aim: Aim,
     seconds: float,
     progress: Progress = lambda *_: None,
-    fine: Sequence[str] = FINE,
+    fine: Sequence[str] | None = None,
 ) -> GroupSearch:
-    """The best groups found within a time. Raises InputError when not even whole layers can run."""
+    """The best groups found within a time. Raises InputError when not even whole layers can run.
+
+    fine: granularities to try beside whole layers, by default those for the chip.
+    """
     begun = monotonic()
+    fine = granularities_for(costs.chip) if fine is None else fine
     whole = one_group(costs.workload, WHOLE)
     baseline = costs.together(whole)
     if baseline is None:
@@ -226,8 +246,10 @@ def search_groups(
     search.consider(whole)
     for name in fine:
         search.consider(one_group(costs.workload, name))
-    complete = search.by_parts(begun + DP_SHARE * seconds)
-    finished = search.descend(begun + seconds)
+    parts, complete = search.by_parts(begun + DP_SHARE * seconds)
+    finished = search.descend(parts, begun + seconds)
+    if search.best[0] != parts:
+        finished &= search.descend(search.best[0], begun + seconds)
     best, figures = search.best
     best = tuple(costs.plainly(group) for group in best)
     return GroupSearch(best, figures, baseline, costs.tried, complete and finished)
@@ -248,16 +270,18 @@ class _Search:
         self.best: tuple[Grouping, Figures]
         self._score = inf
 
-    def consider(self, groups: Grouping) -> bool:
-        """Whether groups are better than the best so far, which they then are."""
+    def consider(self, groups: Grouping) -> float:
+        """The aim with these groups, inf if they can't run; the best are remembered."""
         figures = self.costs.together(groups)
-        if figures is None or figures.of(self.aim) >= self._score:
-            return False
-        self.best, self._score = (groups, figures), figures.of(self.aim)
-        return True
+        if figures is None:
+            return inf
+        score = figures.of(self.aim)
+        if score < self._score:
+            self.best, self._score = (groups, figures), score
+        return score
 
-    def by_parts(self, until: float) -> bool:
-        """Consider the best groups by what each costs alone. Returns whether all were costed."""
+    def by_parts(self, until: float) -> tuple[Grouping, bool]:
+        """The best groups by what each costs alone, and whether all were costed."""
         table = [[inf] * self.layers for _ in range(self.layers)]
         kind: dict[tuple[int, int], str] = {}
         tasks = list(self._spans())
@@ -273,8 +297,7 @@ class _Search:
                 table[first][last], kind[first, last] = cost, name
         cuts = best_cuts(table)
         bounds = pairwise((0, *cuts, self.layers))
-        self.consider(tuple(Group(low, end - 1, kind[low, end - 1]) for low, end in bounds))
-        return complete
+        return tuple(Group(low, end - 1, kind[low, end - 1]) for low, end in bounds), complete
 
     def _spans(self) -> Iterator[tuple[int, int, str]]:
         """Layers and granularities to cost alone, short groups first."""
@@ -292,18 +315,18 @@ class _Search:
         base = self.baseline
         return figures.cycles / base.cycles + figures.energy_pj / base.energy_pj
 
-    def descend(self, until: float) -> bool:
-        """Change the best groups as long as that helps. Returns whether no change was left."""
-        better = True
+    def descend(self, groups: Grouping, until: float) -> bool:
+        """Change groups as long as that helps. Returns whether no change was left to try."""
+        score, better = self.consider(groups), True
         while better:
             better = False
-            changes = list(self._changes(self.best[0]))
-            for done, groups in enumerate(changes):
+            changes = list(self._changes(groups))
+            for done, changed in enumerate(changes):
                 self.progress("changes", done, len(changes))
                 if monotonic() > until:
                     return False
-                if self.consider(groups):
-                    better = True
+                if (found := self.consider(changed)) < score:
+                    groups, score, better = changed, found, True
                     break
         return True
 

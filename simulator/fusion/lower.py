@@ -167,8 +167,11 @@ class _Lowering:
 
     @cached_property
     def chunks(self) -> Int64s:
-        """Pieces of each node."""
-        return np.where(self.reads + self.writes > 0, STREAM_CHUNKS, 1)
+        """Pieces of each node: no more than bytes that are streamed, so that each moves some."""
+        least = np.full(self.nodes, STREAM_CHUNKS, dtype=np.int64)
+        for moved in (self.reads, self.writes):
+            least = np.where(moved > 0, np.minimum(least, moved), least)
+        return np.where(self.reads + self.writes > 0, least, 1)
 
     @cached_property
     def own_rows(self) -> Int64s:

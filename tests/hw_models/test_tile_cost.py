@@ -14,8 +14,8 @@ import validation
 from hw_models.chip_files import load_chip
 from hw_models.cost.energy import action_energies_pj
 from hw_models.nest.order import Allocator, factors, mapped, orders
-from hw_models.pe_array.dataflow_nest_costs import NestCosts
 from hw_models.pe_array.dataflow_machine import machine_of, nest_of
+from hw_models.pe_array.dataflow_nest_costs import NestCosts
 from hw_models.pe_array.tile import Stream, Tile
 from hw_models.pe_array.timing import SHAPE_COLUMNS
 from hw_models.spec import BufferSpec

@@ -1,4 +1,4 @@
-"""`tilesim validate defines`."""
+"""`tilesim validate defines` and `tilesim validate prertl`: fused tiles, fused layers."""
 
 import re
 from pathlib import Path
@@ -10,8 +10,9 @@ from hw_models.chip_files import load_chip
 from simulator.fusion.depth_first import DepthFirstCost, depth_first_cost
 from simulator.fusion.figures import Figures
 from simulator.fusion.granularity import Granularity
+from simulator.workload.onnx_import import load_onnx
 from traces.errors import InputError
-from validation import defines
+from validation import defines, prertl
 
 REFERENCE = Path(validation.__file__).parent / "references" / "multicore" / "defines_grid.csv"
 HEADER = "tile_x,tile_y,mode,energy_pJ,latency1\n"
@@ -88,3 +89,37 @@ def test_impossible_tiles_are_refused(tmp_path, row, text):
     path = file_of(tmp_path, row)
     with pytest.raises(InputError, match=f"^{re.escape(f'{path}: {text}')}$"):
         defines.validate(path)
+
+
+TINY = load_onnx(prertl.tiny_yolo_v2(416, 416))
+
+
+def test_detection_networks_have_the_published_work():
+    assert 2 * TINY.macs / 1e9 == pytest.approx(6.97, abs=0.005)  # darknet: 6.97 Bn operations
+    statistics = 2 * (sum(prertl.TINY) + 512 + 2 * 1024)  # mean and variance, 15,867,885 with them
+    assert TINY.parameters == 15_867_885 - statistics
+    lite = load_onnx(prertl.yolo_lite(224, 224))
+    assert 2 * lite.macs / 1e6 == pytest.approx(482, rel=0.01)  # YOLO-LITE: 482 MFLOPS
+
+
+def test_convolutions_are_run_with_their_poolings():
+    parts = prertl.with_followers(TINY)
+    assert [low for low, _ in parts] == [n for n, layer in enumerate(TINY.layers) if layer.is_mac]
+    assert parts[:2] == [(0, 1), (2, 3)]
+    assert parts[-1] == (len(TINY.layers) - 1, len(TINY.layers) - 1)
+
+
+def claims_of(tmp_path):
+    path = tmp_path / "claims.csv"
+    path.write_text("figure,reduction_pct\nbandwidth,50\nlatency,30\nenergy,40\n")
+    return path
+
+
+@pytest.mark.parametrize(("traffic", "passes"), [(600, True), (601, False), (400, True)])
+def test_mean_reductions_stand_beside_the_claims(tmp_path, monkeypatch, traffic, passes):
+    apart, fused = Figures(1000, 1000.0, 1000), Figures(700, 600.0, traffic)
+    monkeypatch.setattr(prertl, "fusion_case", lambda *_: prertl.Case("net on chip", apart, fused))
+    result = prertl.validate(claims_of(tmp_path))
+    assert len(result.rows) == 3 * 2 * 2 * 2  # figures, networks, sizes, chips
+    assert result.passed == passes
+    assert result.summary()["latency"] == "30.0,ours:30.0"

@@ -53,6 +53,12 @@ def test_whole_layers_and_lines_of_the_reference_are_within_tolerance(tmp_path):
     assert "order_kept=yes line_gain_reference=4.82 line_gain_ours=4.8" in done.summary_line()
 
 
+def test_three_and_four_rows_a_tile_are_exact_where_spilling_begins():
+    done = validate(REFERENCES / "extra" / "depfin_sweep.csv")
+    assert done.errors_pct("latency") == [0, 0]
+    assert [row["spills"] for row in done.rows] == ["no", "yes"]
+
+
 def test_what_a_row_changes_reaches_the_chip(table, told):
     cases = told((1000, False), (2000, False))
     validate(table("270,32,256,1000", "all,128,1024,2000"))

@@ -89,7 +89,7 @@ def _draw_roofs(axes: Axes, peak: float, bandwidth: float) -> None:
 def _draw_points(axes: Axes, view: RunView, layers: list[Layer], x: Floats, y: Floats) -> None:
     looks = [(colouring_cause(layer), _size(layer.cycles / view.end_cycle)) for layer in layers]
     # Large ones first, so that small ones lie on top of them.
-    for cause, size in sorted(set(looks), key=lambda look: -look[1]):
+    for cause, size in sorted(set(looks), key=lambda look: (-look[1], look[0])):
         mine = [look == (cause, size) for look in looks]
         axes.plot(
             x[mine],

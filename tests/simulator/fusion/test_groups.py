@@ -8,6 +8,7 @@ import typer
 from typer.testing import CliRunner
 
 from hw_models.chip_files import load_chip
+from hw_models.spec import ChipSpec
 from simulator.commands.fusion import command
 from simulator.fusion.comparison import ALONE, GROUPS, LAYER_BY_LAYER, compared_ways, verdict
 from simulator.fusion.compile import FusionChoices
@@ -16,10 +17,12 @@ from simulator.fusion.groups import (
     WHOLE,
     Group,
     GroupCosts,
+    granularities_for,
     layers_alone,
     one_group,
     search_groups,
 )
+from simulator.fusion.hardware import own_sizes, parse_sizes, search_hardware, variants
 from simulator.fusion.run import run_fused
 from tests.simulator.fusion.networks import Net
 from tests.simulator.networks import chip
@@ -129,6 +132,62 @@ def test_only_maps_that_are_kept_can_have_groups():
         InputError, match=r"^overlap must be full where groups differ, not recompute$"
     ):
         GroupCosts(chain(4, 8), chip(), base)
+
+
+def test_rows_that_an_array_makes_at_a_time_are_tried():
+    assert {"line:7", "line:14", "tile:7x32"} <= set(granularities_for(load_chip("prertl_vwa")))
+    assert "line:7" not in granularities_for(load_chip("prertl_mac_array"))
+
+
+def test_sizes_are_kib_of_weights_and_of_activations():
+    assert parse_sizes("32,64:128") == ((32, 64), (128,))
+    text = "sizes must be KiB of weights, a colon, KiB of activations (32,64:128), not '32'"
+    with pytest.raises(InputError, match=f"^{re.escape(text)}$"):
+        parse_sizes("32")
+
+
+@pytest.mark.parametrize("name", ["prertl_vwa", "prertl_mac_array", "stream_4homo"])
+def test_variants_have_the_sizes_asked_for_and_as_many_pes(name):
+    spec = load_chip(name)
+    every = variants(spec, (32, 64), (128,), shapes=True)
+    shapes = {variant.shape for variant in every}
+    assert len(every) == 2 * len(shapes) > 2
+    for variant in every:
+        assert variant.chip.peak_macs_per_cycle == spec.peak_macs_per_cycle
+        for core in variant.chip.cores:
+            if core.computes_macs:
+                assert core.buffer_of("weight").size_bytes == variant.weight_bytes
+                assert core.buffer_of("input").size_bytes == 128 * 1024
+        ChipSpec.model_validate(variant.chip.model_dump())
+
+
+def test_energies_that_a_file_gives_grow_with_the_buffer():
+    small, large = variants(load_chip("stream_4homo"), (64, 256), (128,), shapes=False)
+    energies = [v.chip.cores[0].pe_array.buffers[0].read_pj for v in (small, large)]
+    assert energies[0] < energies[1]
+    assert small.area_mm2 < large.area_mm2
+
+
+def test_the_own_sizes_change_nothing():
+    spec = load_chip("prertl_vwa")
+    [same] = variants(spec, *own_sizes(spec), shapes=False)
+    assert same.chip == spec
+    assert same.shape == (8, 7)
+
+
+def test_weights_and_inputs_in_one_buffer_cannot_be_varied():
+    text = "chip nvdla_small: weights and inputs must have buffers of their own, not cbuf for both"
+    with pytest.raises(InputError, match=f"^{re.escape(text)}$"):
+        variants(load_chip("nvdla_small"), (64,), (64,), shapes=False)
+
+
+def test_larger_buffers_save_more_traffic():
+    spec = chip(on_chip=4096, weights=2048)
+    small, own = variants(spec, (2,), (1, 4), shapes=False)
+    tried = search_hardware(chain(4, 32), (small, own), BASE, "dram_bytes", SECONDS)
+    best = tried[0]
+    assert best.variant == own
+    assert best.search.fuses
 
 
 def run(*words):
