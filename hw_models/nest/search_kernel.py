@@ -66,7 +66,7 @@ def search_orders(t, orders, last_store_waits):
         _double(t.level_at, t.size_bits, flow)
         energies_pj[i, 0] = energies_pj[i, 1] = t.macs_pj
         _transfers(t.levels, t.boost, t.copies, t.sides, flow, moves, energies_pj[i])
-        cycles[i] = flow[OUTPUT, t.levels[OUTPUT], CYCLES] + _onload(t.both_inputs, moves)
+        cycles[i] = flow[OUTPUT, t.levels[OUTPUT], CYCLES] + _onload(t.levels, t.both_inputs, moves)
         cycles[i] += _stall(t.served, t.served_from, moves)
         if last_store_waits:
             cycles[i] += _offload(t.levels, moves)
@@ -384,12 +384,12 @@ def _open_cycles(until, slots, count):
 
 
 @njit(cache=True)
-def _onload(both_inputs, moves):
+def _onload(levels, both_inputs, moves):
     """First loads of both inputs: in turn on ports that both use, else side by side."""
     shared, alone = np.zeros(3, np.int64), np.zeros(3, np.int64)
     for operand in range(1, 3):
         half = 0
-        for place in range(moves.shape[1] - 1):
+        for place in range(levels[operand] - 1):
             low, high = moves[operand, place, FROM_HIGH], moves[operand, place + 1, TO_LOW]
             cycles = max(low[PORT_CYCLES], high[PORT_CYCLES])
             if both_inputs[operand, place] == 2:

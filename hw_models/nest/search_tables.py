@@ -31,8 +31,9 @@ class SearchTables(NamedTuple):
     sets: numbers that sets of factors have. kinds: (2, operand, loop) whether a loop indexes an
     operand one to one, whether it repeats it. bits: of an element of each operand, of a sum.
     below: (2, operand, level, loop) how often a loop is unrolled below a level, as it is and with
-    whole lanes. unrolled: (operand, level, any) which loops are, -1 for none. partial_above: (level) whether outputs are summed along unrolled loops above.
-    boost (2, operand, level), copies (operand, level): as OperandFlow has them.
+    whole lanes. unrolled: (operand, level, any) which loops are, -1 for none. partial_above:
+    (level) whether outputs are summed along unrolled loops above. boost (2, operand, level), copies
+    (operand, level): as OperandFlow has them.
     levels: (operand) memories of it. level_at: (memory, operand) the operand's level, -1 for none.
     size_bits, room_bits: (memory) what it has, what an order may take it to have. sides: (operand,
     level, way, 4) bits of the port, of its finest access, energy of an access, and beyond of a bit.

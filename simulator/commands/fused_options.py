@@ -22,7 +22,7 @@ OBJECTIVES = ("latency", "energy", "edp")
 GranularityOption = Annotated[
     str,
     typer.Option(
-        "--granularity", help="Compile for several cores, cut into layer, image, line[:N], tile:HxW."
+        "--granularity", help="Several cores, tile by tile: layer, image, line[:N], tile:HxW."
     ),
 ]
 OverlapOption = Annotated[

@@ -398,9 +398,12 @@ class _Lowering:
         """Within nodes that stream: load, compute, store; two loaded chunks at a time."""
         loads, stores = self.reads > 0, self.writes > 0
         load, compute = self._stream_load_rows[loads], self.computing[loads]
-        self.builder.add_edges(load.ravel(), compute.ravel(), DATA)
-        self.builder.add_edges(compute[:, :-2].ravel(), load[:, 2:].ravel(), CREDIT)
-        made = self.computing[stores].ravel()
+        there = load >= 0
+        self.builder.add_edges(load[there], compute[there], DATA)
+        later = there[:, 2:]
+        self.builder.add_edges(compute[:, :-2][later], load[:, 2:][later], CREDIT)
+        made = self.computing[stores]
+        made = made[made >= 0]
         self.builder.add_edges(made, made + 1, DATA)
 
     @cached_property

@@ -115,11 +115,20 @@ def claims_of(tmp_path):
     return path
 
 
-@pytest.mark.parametrize(("traffic", "passes"), [(600, True), (601, False), (400, True)])
-def test_mean_reductions_stand_beside_the_claims(tmp_path, monkeypatch, traffic, passes):
-    apart, fused = Figures(1000, 1000.0, 1000), Figures(700, 600.0, traffic)
-    monkeypatch.setattr(prertl, "fusion_case", lambda *_: prertl.Case("net on chip", apart, fused))
+@pytest.mark.parametrize(
+    ("traffic", "passes"), [(390, False), (400, True), (800, True), (1200, True), (1210, False)]
+)
+def test_claims_lie_between_what_both_ways_layer_by_layer_give(
+    tmp_path, monkeypatch, traffic, passes
+):
+    """Traffic is halved in the claim; layer by layer it is 1000 with pooling, 2000 without."""
+    apart = {
+        prertl.EVERY_LAYER: Figures(1000, 1000.0, 2000),
+        prertl.WITH_POOLING: Figures(1000, 1000.0, 1000),
+    }
+    case = prertl.Case("net on chip", apart, Figures(700, 600.0, traffic))
+    monkeypatch.setattr(prertl, "fusion_case", lambda *_: case)
     result = prertl.validate(claims_of(tmp_path))
-    assert len(result.rows) == 3 * 2 * 2 * 2  # figures, networks, sizes, chips
+    assert len(result.rows) == 3 * 2 * 2 * 2 * 2  # figures, baselines, networks, sizes, chips
     assert result.passed == passes
-    assert result.summary()["latency"] == "30.0,ours:30.0"
+    assert result.summary()["latency"] == "30.0,ours:30.0..30.0"

@@ -27,7 +27,7 @@ from validation.exploration.evaluate import (
 )
 from validation.exploration.gains import best_edp, best_gain, gains
 from validation.exploration.pictures import plot_gains
-from validation.exploration.report import closing_line, conclusions, network_table
+from validation.exploration.report import best_table, closing_line, conclusions, network_table
 from validation.exploration.space import (
     ARCHITECTURES,
     KINDS,
@@ -213,8 +213,8 @@ def test_no_gain_without_both_ways():
 def test_report_names_the_best_gain_beside_the_published_one():
     rows = [row(LAYER, cycles=400), row(LINE, cycles=100), row(STACKS, problem="no room")]
     assert conclusions(rows) == [
-        "heterogeneous: fusion lowers EDP by up to 4.00 times (resnet18 on 4hetero_bus, line), "
-        "published up to 2.2"
+        "heterogeneous: fusion lowers EDP by up to 4.00 times (resnet18 on 4hetero_bus, line); "
+        "published: up to 2.2 (journal), up to 30 (first version)"
     ]
     assert closing_line(rows) == (
         "points=3 failed=1 best_single_edp_gain=none best_homo_edp_gain=none "
@@ -224,6 +224,17 @@ def test_report_names_the_best_gain_beside_the_published_one():
     assert [next(iter(column.cells)) for column in table.columns] == [
         *("4hetero_bus", "0.0004", "0.0001", "-", "1e-08", "1e-08", "-"),
         *("4e-12", "4", "-"),
+    ]
+
+
+def test_best_of_each_kind_is_named():
+    rows = [
+        row(LAYER, energy_pj=2e9, cycles=3_000_000),
+        row(LINE, energy_pj=2e9, cycles=1_000_000),
+        row(LAYER, chip="1x16x16", energy_pj=1e9, cycles=500_000),
+    ]
+    assert [next(iter(column.cells)) for column in best_table(rows).columns] == [
+        *("resnet18", "0.5\n1x16x16, layer", "-", "2\n4hetero_bus, line")
     ]
 
 

@@ -35,10 +35,11 @@ SIZES_PX = ((0.1, 11.0), (0.03, 8.0), (0.01, 6.0), (0.0, 4.5))
 
 
 def draw(view: RunView, width_px: int) -> str:
-    """The roofline as SVG; empty where the run does not say what its chip can do."""
+    """The roofline as SVG; empty where the run does not say what its chip can do, and where layers
+    take turns: they share cores and DRAM at any time then, and have no roof of their own."""
     peak, bandwidth = view.peak_macs_per_cycle, view.dram_bytes_per_cycle
     layers = points(view)
-    if not layers or peak is None or bandwidth is None:
+    if not layers or peak is None or bandwidth is None or view.interleaved:
         return ""
     margins = Margins(58, 14, 14, 42)
     figure, axes = new_axes(width_px, 340 if is_narrow(width_px) else 400, margins)

@@ -1,4 +1,8 @@
-"""Rows of pictures of units: many units that differ only in their number share one."""
+"""Rows of pictures of units: many units that differ only in their number share one.
+
+Of runs in which tiles of layers take turns, only what computes and what moves data between cores is
+shown: a link and its queue as one row, and nothing that was idle all the time.
+"""
 
 from __future__ import annotations
 
@@ -9,28 +13,41 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from traces.plots.view import DRAM, RunView
+from traces.schema import CAUSE
+
 MOST_ALIKE = 16
 """Units of a kind (banks of a buffer, links of a network) that get a row each."""
 
 NAMES_PX = 176
 """Room for the names of rows beside a wide picture."""
 
+MOST_LINKS, LINKS = 32, "all links (mean)"
+"""Links between cores that get a row each, and the name of the one row of more."""
+
+QUEUE = ".queue"
+"""After the name of a link: the unit that gives it its transfers."""
+
 NUMBER = re.compile(r"\d+$")
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """names: of the rows. of_unit: the row of every unit, int64 (units,)."""
+    """names: of the rows. of_unit: the row of every unit, -1: none, int64 (units,). counts: the
+    units whose values are those of their row. idle: units left out as they never had work."""
 
     names: tuple[str, ...]
     of_unit: NDArray[np.int64]
+    counts: NDArray[np.bool_]
+    idle: int = 0
 
     def mean(self, values: NDArray[np.generic]) -> NDArray[np.float64]:
         """Means over the units of every row. values: (units, ...); returns (rows, ...)."""
+        row = self.of_unit[self.counts]
         total = np.zeros((len(self.names), *values.shape[1:]))
-        np.add.at(total, self.of_unit, values)
-        counts = np.bincount(self.of_unit, minlength=len(self.names))
-        return total / counts.reshape(-1, *[1] * (values.ndim - 1))
+        np.add.at(total, row, values[self.counts])
+        units = np.bincount(row, minlength=len(self.names))
+        return total / units.reshape(-1, *[1] * (values.ndim - 1))
 
 
 def rows_of(units: Sequence[str]) -> Rows:
@@ -41,5 +58,41 @@ def rows_of(units: Sequence[str]) -> Rows:
         f"{kind} x {alike[kind]}" if alike[kind] > MOST_ALIKE and kind != unit else unit
         for kind, unit in zip(kinds, units, strict=True)
     ]
-    order = list(dict.fromkeys(names))
-    return Rows(tuple(order), np.array([order.index(name) for name in names], dtype=np.int64))
+    return _rows(names, np.ones(len(names), dtype=bool))
+
+
+def rows_of_run(view: RunView, *, by_tasks: bool = False) -> Rows:
+    """Rows of all units of a run; where layers take turns, of what computes, links and DRAM.
+
+    by_tasks: a link's values are those of its queue, which knows whom it works for, else its own,
+    which say when it moves something; and there is no row for DRAM, which knows no tasks.
+    """
+    if view.tiles is None:
+        return rows_of(view.units)
+    has_tasks = view.by_layer.any(axis=(1, 2))
+    worked = np.delete(view.timeline, CAUSE["idle/no_work"], axis=1).any(axis=(1, 2))
+    codes = {unit: code for code, unit in enumerate(view.units)}
+    queues = {unit: codes.get(f"{unit.removesuffix(QUEUE)}{QUEUE}", -1) for unit in view.units}
+    many = sum(bool(worked[q]) for q in set(queues.values()) - {-1}) > MOST_LINKS
+    names, counts, idle = [], np.zeros(len(codes), dtype=bool), 0
+    for unit, code in codes.items():
+        owner = queues[unit] if queues[unit] >= 0 else code
+        idle += code == owner and not worked[code]
+        shown = has_tasks[owner] or (is_dram(unit) and worked[code] and not by_tasks)
+        name = unit.removesuffix(QUEUE)
+        speaks_for_it = codes.get(name, owner) if not by_tasks else owner
+        counts[code] = shown and code == speaks_for_it
+        names.append((LINKS if many and queues[unit] >= 0 else name) if shown else "")
+    return _rows(names, counts, idle)
+
+
+def is_dram(unit: str) -> bool:
+    """Whether a unit is DRAM or a channel of it."""
+    return unit.partition(".")[0] == DRAM
+
+
+def _rows(names: Sequence[str], counts: NDArray[np.bool_], idle: int = 0) -> Rows:
+    """names: of the row of each unit, "" for none."""
+    order = [name for name in dict.fromkeys(names) if name]
+    of_unit = [order.index(name) if name else -1 for name in names]
+    return Rows(tuple(order), np.array(of_unit, dtype=np.int64), counts, idle)

@@ -1,9 +1,9 @@
 """Which bytes of which buffer are taken when, as far as the tasks of a trace say it.
 
-A tile that is loaded takes its slot from the start of the load to the end of the last task that
-uses it; a tile that is stored, from the start of the first computation that made it to the end of
-the store. Tiles that stay on the chip from one layer to the next have no task that moves them and
-are not seen here; the peak of a result counts them too.
+A tile that is loaded, or sent from another core, takes its slot from the start of that to the end
+of the last task that uses it; a tile that is stored, from the start of the first computation that
+made it to the end of the store. Tiles that stay on the chip from one layer to the next have no task
+that moves them and are not seen here; the peak of a result counts them too.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _lives(
     """From when to when each task's slot is taken."""
     src, dst = edges
     computes = kind == TASK_KIND["COMPUTE"]
-    used = (kind[src] == TASK_KIND["LOAD"]) & computes[dst]
+    used = np.isin(kind[src], (TASK_KIND["LOAD"], TASK_KIND["SEND"])) & computes[dst]
     freed = end.copy()
     np.maximum.at(freed, src[used], end[dst[used]])
     # The array makes what the vector unit finishes: its start is the tile's.

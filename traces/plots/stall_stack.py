@@ -1,4 +1,4 @@
-"""Picture: what the cycles of every layer went into, a bar a layer."""
+"""Pictures: what the cycles of every layer, or of every core, went into, a bar each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from traces.plots.theme import (
     write_text,
 )
 from traces.plots.units import time_scale
-from traces.plots.view import Layer, RunView
+from traces.plots.view import BUSY, Layer, RunView
+from traces.schema import CAUSES
 
 MOST_BARS = 40
 BAR_PX = 12
@@ -32,8 +33,18 @@ Bar = tuple[str, str, dict[str, int]]
 
 def draw(view: RunView, width_px: int) -> str:
     """The bars as SVG, layers in the order of the run."""
+    return _draw(view, width_px, bars_of(view.layers), "stalls", "Cycles of every layer by cause")
+
+
+def draw_units(view: RunView, width_px: int) -> str:
+    """A bar for each unit that computes, as SVG; empty where layers follow one another, as their
+    bars say it all then."""
+    bars = unit_bars(view)
+    return _draw(view, width_px, bars, "cores", "Cycles of every core by cause") if bars else ""
+
+
+def _draw(view: RunView, width_px: int, bars: list[Bar], name: str, label: str) -> str:
     narrow = is_narrow(width_px)
-    bars = bars_of(view.layers)
     pitch = BAR_PX + (19 if narrow else 6)
     margins = Margins(4 if narrow else 190, 50, 4, 24)
     figure, axes = new_axes(width_px, pitch * len(bars) + margins.top + margins.bottom, margins)
@@ -47,15 +58,15 @@ def draw(view: RunView, width_px: int) -> str:
     axes.locator_params(axis="x", nbins=4 if narrow else 9)
     tops = pitch * np.arange(len(bars)) + (17.0 if narrow else 3.0)
     _fill(axes, bars, tops, cycles)
-    for (name, note, causes), top in zip(bars, tops, strict=True):
+    for (title, note, causes), top in zip(bars, tops, strict=True):
         middle = top + BAR_PX / 2
         write_text(axes, note, (sum(causes.values()) / cycles, middle), (5, 0))
         if narrow:
-            write_text(axes, name, (0, top - 8), colour=INK)
+            write_text(axes, title, (0, top - 8), colour=INK)
         else:
-            write_text(axes, name, (0, middle), (-10, 0), "right", INK)
+            write_text(axes, title, (0, middle), (-10, 0), "right", INK)
     axes.axvline(0, color=RULE, linewidth=0.8)
-    return to_svg(figure, f"stalls-{width_px}", "Cycles of every layer by cause")
+    return to_svg(figure, f"{name}-{width_px}", label)
 
 
 def _fill(axes: Axes, bars: Sequence[Bar], tops: Floats, cycles: float) -> None:
@@ -85,3 +96,18 @@ def bars_of(layers: Sequence[Layer]) -> list[Bar]:
         note = f"{cycles:,} cycles, {100 * ideal / cycles:.0f} %"
         bars.append((f"{len(others)} other layers", note, {}))
     return bars
+
+
+def unit_bars(view: RunView) -> list[Bar]:
+    """A bar for each unit that computes, where layers take turns."""
+    if view.tiles is None:
+        return []
+    cycles = view.timeline.sum(axis=2)
+    return [
+        (
+            view.units[unit],
+            f"{100 * cycles[unit, BUSY].sum() / view.end_cycle:.0f} %",
+            {cause: n for cause, n in zip(CAUSES, cycles[unit].tolist(), strict=True) if n},
+        )
+        for unit in np.flatnonzero((view.tiles.computed >= 0).any(axis=1)).tolist()
+    ]

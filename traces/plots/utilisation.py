@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from traces.plots.rows import NAMES_PX, rows_of
+from traces.plots.rows import NAMES_PX, rows_of_run
 from traces.plots.theme import (
     INK,
     LEVEL,
@@ -25,12 +25,13 @@ ROW_PX, GAP_PX = 20, 2
 
 
 def draw(view: RunView, width_px: int) -> str:
-    """Rows are units, columns layers, the shade is the share of the layer's cycles."""
+    """Rows are units, columns layers, the shade is the share of the layer's cycles; where layers
+    take turns, of the unit's busy cycles."""
     narrow = is_narrow(width_px)
     pitch = ROW_PX + (15 if narrow else GAP_PX)
     names = [layer.name for layer in view.layers]
     margins = Margins(4 if narrow else NAMES_PX, 18, 2, 20 + 5.6 * min(18, max(map(len, names))))
-    rows = rows_of(view.units)
+    rows = rows_of_run(view, by_tasks=True)
     height = pitch * len(rows.names) + margins.top + margins.bottom
     figure, axes = new_axes(width_px, height, margins)
     axes.set_xlim(0, len(names))
@@ -49,9 +50,13 @@ def draw(view: RunView, width_px: int) -> str:
 
 
 def busy_shares(view: RunView) -> Floats:
-    """Share of each layer's cycles in which each unit is busy: float64 (units, layers)."""
+    """Share of each layer's cycles in which each unit is busy, or where layers take turns, share of
+    each unit's busy cycles that go to each layer: float64 (units, layers)."""
+    busy = view.by_layer[:, BUSY, :].sum(axis=1)
+    if view.interleaved:
+        return np.asarray(busy / np.maximum(busy.sum(axis=1, keepdims=True), 1))
     cycles = np.array([layer.cycles for layer in view.layers])
-    return view.by_layer[:, BUSY, :].sum(axis=1) / np.maximum(cycles, 1)
+    return np.asarray(busy / np.maximum(cycles, 1))
 
 
 def _draw_cells(axes: Axes, shares: Floats, pitch: float) -> None:

@@ -23,6 +23,7 @@ from traces.layers import InTurn, is_interleaved, layer_cycles, main_units
 from traces.plots.bins import CycleBins, even_bins
 from traces.plots.columns import columns, words
 from traces.plots.slots import Slots, slots_of
+from traces.plots.tiles import Tiles, tiles_of
 from traces.plots.transfers import Transfers, transfers_of
 from traces.run_folder import read_manifest, read_table
 from traces.schema import CAUSES, MACHINE, TASK_KIND
@@ -48,7 +49,8 @@ class Layer:
 
     start, end: where layers take turns, its first and its last task of that unit. ideal_cycles:
     with every PE at work and nothing to wait for; where the run does not say it, the cycles in
-    which it computed. utilisation: those by its cycles, on all the units that compute it.
+    which it computed. computed_by: all units that compute it. utilisation: ideal by real cycles,
+    those of all these units.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Layer:
     start: int
     end: int
     unit: str
+    computed_by: tuple[str, ...]
     causes: dict[str, int]
     macs: int
     read_bytes: int
@@ -92,9 +95,9 @@ class RunView:
 
     bin_ends: boundaries of the bins of time; timeline: cycles (units, causes, bins); by_layer: the
     same with layers for bins. main_units: codes of the units that say where the time went, if
-    layers take turns; if they follow one another there are none, as the layers say it.
-    peak_macs_per_cycle, dram_bytes_per_cycle: None where not known. buffer_bytes: size of each
-    buffer where known, peak_bytes: most taken of it.
+    layers take turns; if they follow one another there are none, as the layers say it. tiles: when
+    layers ran that take turns. peak_macs_per_cycle, dram_bytes_per_cycle: None where not known.
+    buffer_bytes: size of each buffer where known, peak_bytes: most taken of it.
     """
 
     folder: Path
@@ -107,6 +110,7 @@ class RunView:
     by_layer: Int64s
     layers: tuple[Layer, ...]
     main_units: tuple[int, ...]
+    tiles: Tiles | None
     transfers: Transfers
     slots: Slots
     energy_pj: dict[str, float]
@@ -201,12 +205,13 @@ def load_view(folder: Path) -> RunView:
     result, interleaved = _read_result(folder), is_interleaved(manifest)
     work, known = _layer_work(tasks, units)
     shares = layer_cycles(work, known.size, end_cycle, interleaved)
+    tiles = None
     if isinstance(shares, InTurn):
         spans = np.stack([shares.begins, shares.ends], axis=1)
         by_layer = _cycles(folder, np.append(shares.begins, end_cycle))
     else:
         spans = _first_and_last(work, shares.home)
-        by_layer = _cycles_of_tasks(folder, tasks, work["layer"], known.size)
+        tiles, by_layer = tiles_of(folder, work, shares, bin_ends)
     places = Places(known, spans, shares.home.clip(0), by_layer)
     return RunView(
         folder=folder,
@@ -219,6 +224,7 @@ def load_view(folder: Path) -> RunView:
         by_layer=by_layer,
         layers=_layers(tasks, counters, units, places, result, interleaved),
         main_units=tuple(main_units(work).tolist()) if interleaved else (),
+        tiles=tiles,
         transfers=transfers_of(tasks),
         slots=slots_of(tasks, edges),
         energy_pj=_sum_by(counters, "component"),
@@ -240,7 +246,7 @@ def _layer_work(tasks: pa.Table, units: tuple[str, ...]) -> tuple[dict[str, Int6
     Units count as in `units`, layers in the codes: those that have computations, or if none has,
     all tasks together as one, of code -1.
     """
-    names = ("kind", "layer", "unit", "start", "end", "macs")
+    names = ("task", "kind", "layer", "unit", "start", "end", "macs")
     work = dict(zip(names, columns(tasks, *names), strict=True))
     row = {name: i for i, name in enumerate(units)}
     of_unit = np.array([*(row.get(name, -1) for name in words(tasks, "unit")), -1], dtype=np.int64)
@@ -265,23 +271,6 @@ def _first_and_last(work: dict[str, Int64s], home: Int64s) -> Int64s:
     return spans
 
 
-def _cycles_of_tasks(folder: Path, tasks: pa.Table, layer: Int64s, layers: int) -> Int64s:
-    """Cycles by unit, cause and layer of the interval's task, int64 (units, causes, layers)."""
-    (task,) = columns(tasks, "task")
-    layer_of = np.full(int(task.max(initial=-1)) + 2, -1, dtype=np.int64)
-    layer_of[task] = layer
-    stream = interval_batches(folder)
-    cycles = np.zeros((len(stream.units), len(CAUSES), layers), dtype=np.int64)
-    for batch in stream.batches:
-        # Of a run that died intervals may name tasks that are not there.
-        named = np.where(batch["task"] < layer_of.size, batch["task"], -1)
-        of = layer_of[named]
-        mine = of >= 0
-        at = (batch["unit"][mine], batch["cause"][mine], of[mine])
-        np.add.at(cycles, at, (batch["end"] - batch["start"])[mine])
-    return cycles
-
-
 def _cycles(folder: Path, boundaries: Int64s) -> Int64s:
     """Cycles by unit, cause and bin, int64 (units, causes, bins)."""
     stream = interval_batches(folder)
@@ -303,6 +292,7 @@ def _layers(
     energy = _sum_by(counters, "layer")
     facts = {layer["name"]: layer for layer in result["layers"]} if result else {}
     sums = _layer_sums(tasks, len(names))
+    computing = places.by_layer[:, CAUSES.index(USEFUL)] > 0
     layers = []
     for i, (code, home) in enumerate(zip(places.known, places.home, strict=True)):
         name = names[code] if code >= 0 else ALL_TASKS
@@ -320,6 +310,7 @@ def _layers(
                 start=start,
                 end=end,
                 unit=units[home],
+                computed_by=tuple(units[unit] for unit in np.flatnonzero(computing[:, i])),
                 causes={cause: n for cause, n in causes.items() if n},
                 macs=macs,
                 read_bytes=read,

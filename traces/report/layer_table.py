@@ -28,16 +28,21 @@ def layer_table(view: RunView) -> str:
     """All layers in the order of the run, as an HTML table."""
     heads = "".join(
         f'<th class="{c.classes}" scope="col"><button type="button">{c.heading}</button></th>'
-        for c in COLUMNS
+        for c in columns_of(view)
     )
     rows = "\n".join(_row(n, layer, view) for n, layer in enumerate(view.layers))
     head = f"<thead><tr>{heads}</tr></thead>"
     return f'<table class="sortable">{head}\n<tbody>\n{rows}\n</tbody></table>'
 
 
+def columns_of(view: RunView) -> tuple[Column, ...]:
+    """The columns; where layers take turns, one says which units compute a layer."""
+    return (*COLUMNS[:3], RUNS_ON, *COLUMNS[3:]) if view.interleaved else COLUMNS
+
+
 def _row(number: int, layer: Layer, view: RunView) -> str:
     cells = []
-    for column in COLUMNS:
+    for column in columns_of(view):
         value, shown = column.cell(number, layer, view)
         key = escape(str(value))
         cells.append(f'<td class="{column.classes}" data-value="{key}">{shown}</td>')
@@ -94,3 +99,12 @@ COLUMNS = (
     ),
     Column("energy µJ", "extra", lambda n, x, v: (x.energy_pj, f"{x.energy_pj / 1e6:,.1f}")),
 )
+
+
+def _runs_on(number: int, layer: Layer, view: RunView) -> Cell:
+    others = len(layer.computed_by) - 1
+    name = layer.unit.removesuffix(".pe_array")
+    return name, escape(name) + (f" and {others} more" if others > 0 else "")
+
+
+RUNS_ON = Column("runs on", "text extra", _runs_on)

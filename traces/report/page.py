@@ -32,19 +32,6 @@ from traces.report.layer_table import cause_bar, layer_table, variable
 LEAST_SHARE = 0.0005
 """Share of the run below which a cause is not named."""
 
-Legend = list[tuple[str, str]]
-"""CSS variable and label of each colour."""
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A picture with its words. draw: of (run, width in px); "" leaves the section out."""
-
-    title: str
-    caption: str
-    draw: Callable[[RunView, int], str]
-    legend: Callable[[RunView], Legend]
-
 
 def build_page(view: RunView, path: timeline.Path | None = None) -> str:
     """The whole report as HTML. path: the critical path, marked in the timeline."""
@@ -59,65 +46,13 @@ def build_page(view: RunView, path: timeline.Path | None = None) -> str:
             f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>"
             for name, value in headline.facts(view)
         ),
-        "sections": "\n".join([_totals(view), *(_section(s, view) for s in _sections(path))]),
+        "sections": "\n".join(
+            [_totals(view), *(_section(s, view) for s in sections_of(view, path))]
+        ),
         "table": layer_table(view),
         "footer": headline.footer(view),
     }
     return Template(_file("page.html")).substitute(parts)
-
-
-def _sections(path: timeline.Path | None) -> tuple[Section, ...]:
-    marked = " The line under a lane is the critical path." if path is not None else ""
-    return (
-        Section(
-            "Timeline",
-            "Every unit over the run, layers on top. At each point in time the height of a colour "
-            f"is the share of cycles that went into it; blank is nothing left to do.{marked}",
-            lambda view, width: timeline.draw(view, width, path),
-            lambda view: _cause_legend(timeline.causes_shown(view)),
-        ),
-        Section(
-            "Where each layer's time went",
-            "Seen from the unit that the layer runs on; the number is its utilisation. Cycles of "
-            "computing that would not be needed if tiles filled the array count as PEs left empty.",
-            stall_stack.draw,
-            lambda view: _cause_legend(view.causes),
-        ),
-        Section(
-            "Roofline",
-            "Each layer by the MACs it does for a byte of DRAM traffic and the rate it reaches, "
-            "coloured by its largest loss, larger the longer it runs. Below the slope DRAM "
-            "bandwidth is the limit, below the flat part the array is.",
-            roofline.draw,
-            lambda view: _cause_legend(roofline.causes_shown(view)),
-        ),
-        Section(
-            "DRAM bandwidth",
-            "Bytes moved over time. Those of a transfer are spread evenly over its time, so that "
-            "transfers in a queue may add up to more than the peak.",
-            bandwidth.draw,
-            lambda view: [("--read", "read"), ("--write", "written")],
-        ),
-        Section(
-            "Buffers",
-            "How full each buffer is with tiles on their way from or to DRAM, out of its size. The "
-            "dashed line is the peak with everything that stays on the chip between layers.",
-            occupancy.draw,
-            lambda view: [],
-        ),
-        Section(
-            "Energy",
-            "By component, over the whole run.",
-            energy.draw,
-            lambda view: [],
-        ),
-        Section(
-            "Busy units by layer",
-            "The stronger the colour, the larger the share of the layer in which a unit works.",
-            utilisation.draw,
-            lambda view: [],
-        ),
-    )
 
 
 def _section(section: Section, view: RunView) -> str:
@@ -153,10 +88,6 @@ def _totals(view: RunView) -> str:
         f'<div class="stack" style="{cause_bar(causes)}"></div>\n'
         f'<ul class="legend">{items}</ul>\n</section>'
     )
-
-
-def _cause_legend(causes: Iterable[str]) -> Legend:
-    return [(variable(cause), CAUSE_STYLES[cause].label) for cause in causes_in(causes)]
 
 
 def _legend(legend: Legend) -> str:

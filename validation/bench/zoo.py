@@ -1,4 +1,4 @@
-"""Benchmark `zoo`: every network on every preset that runs it layer by layer, with every law checked in every run."""
+"""Benchmark `zoo`: every network on every preset that runs it layer by layer, laws checked."""
 
 from __future__ import annotations
 

@@ -8,17 +8,17 @@ from rich.console import Console
 from rich.table import Table
 
 from validation.exploration.evaluate import Row
-from validation.exploration.gains import PUBLISHED_HETERO_GAIN, best_gain, gains
+from validation.exploration.gains import PUBLISHED, best_edp, best_gain, gains
 from validation.exploration.space import KINDS, LAYER, WAYS
 
 MILLION, PJ_PER_MJ = 1e6, 1e9
-PUBLISHED = {"heterogeneous": f", published up to {PUBLISHED_HETERO_GAIN}"}
 
 
 def print_report(rows: Sequence[Row], console: Console) -> None:
     """Print all tables and sentences."""
     for network in dict.fromkeys(row.network for row in rows):
         console.print(network_table([row for row in rows if row.network == network]))
+    console.print(best_table(rows))
     for row in rows:
         if row.problem:
             line = f"{row.network} on {row.chip}, {row.way}: {row.problem}"
@@ -49,6 +49,22 @@ def network_table(rows: Sequence[Row]) -> Table:
     return table
 
 
+def best_table(rows: Sequence[Row]) -> Table:
+    """The least EDP of each network on chips of each kind, and where it is."""
+    title = "least EDP in mJ Mcycles"
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
+    for heading in ("network", *KINDS):
+        table.add_column(heading)
+    for network in dict.fromkeys(row.network for row in rows):
+        found = [best_edp(rows, network, kind) for kind in KINDS]
+        table.add_row(network, *(_place(row) if row else "-" for row in found))
+    return table
+
+
+def _place(row: Row) -> str:
+    return f"{_number(row.edp / MILLION / PJ_PER_MJ)}\n{row.chip}, {row.way}"
+
+
 def conclusions(rows: Sequence[Row]) -> list[str]:
     """The largest gain of fusion on chips of each kind, and where it is."""
     lines = []
@@ -57,8 +73,8 @@ def conclusions(rows: Sequence[Row]) -> list[str]:
         if gain is not None:
             where = f"{gain.row.network} on {gain.row.chip}, {gain.row.way}"
             lines.append(
-                f"{kind}: fusion lowers EDP by up to {gain.factor:.2f} times ({where})"
-                f"{PUBLISHED.get(kind, '')}"
+                f"{kind}: fusion lowers EDP by up to {gain.factor:.2f} times ({where}); "
+                f"published: {PUBLISHED[kind]}"
             )
     return lines
 

@@ -159,3 +159,18 @@ def test_a_core_that_does_not_run_a_layer_is_named():
     cores = on_cores(workload, "core0", "pooling", "simd")
     with pytest.raises(InputError, match=r"must be on a core that runs conv2d, not pooling$"):
         compile_fused(workload, CHIP, line(cores=cores))
+
+
+def test_few_streamed_bytes_are_few_chunks():
+    # 9 input bytes, streamed past a pool that has no room for them, in pieces that all move some.
+    chip = load_chip("tpu_like")
+    (core,) = chip.cores
+    buffers = tuple(b.model_copy(update={"size_bytes": b.bytes_per_cycle}) for b in core.buffers)
+    small = chip.model_copy(update={"cores": (core.model_copy(update={"buffers": buffers}),)})
+    room = small.cores[0].buffer_of("input").size_bytes
+    net = Net()
+    net.window(net.input(1, 1, room + 1), 1)
+    done = simulate_fused(net.build(), small, FusionChoices(Granularity.parse("layer")))
+    tasks = done.fused.compiled.program.tasks
+    moving = np.isin(tasks["kind"], (LOAD, STORE))
+    assert (tasks["bytes"][moving] > 0).all()
