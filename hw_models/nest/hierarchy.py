@@ -114,10 +114,7 @@ class Nest:
         extent: dict[str, float] = {}
         for loop, factor in loops:
             extent[loop] = extent.get(loop, 1) * factor
-        relevant = self.relevant[operand]
-        count = prod(
-            (extent[loop] for loop in LOOPS if loop in relevant & extent.keys()), start=1.0
-        )
+        count = prod((n for loop, n in extent.items() if loop in self.relevant[operand]), start=1.0)
         for position, tap in WINDOWS.get(operand, ()):
             count *= _window(int(extent.get(position, 1)), int(extent.get(tap, 1)), self.stride)
         return count

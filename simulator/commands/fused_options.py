@@ -30,7 +30,10 @@ OverlapOption = Annotated[
     typer.Option("--overlap", help="What tiles share: full (all cached), horizontal, recompute."),
 ]
 PolicyOption = Annotated[
-    str, typer.Option("--policy", help="Which tile goes first: memory (deepest layer), latency.")
+    str,
+    typer.Option(
+        "--policy", help="Which tile goes first: latency (that is ready first), memory (deepest)."
+    ),
 ]
 SecondsOption = Annotated[
     float, typer.Option("--seconds", min=0.1, help="Time limit of the allocation search.")

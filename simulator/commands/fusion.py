@@ -50,7 +50,7 @@ def command(
     seconds: Annotated[
         float, typer.Option("--seconds", min=1.0, help="Time limit of the search.")
     ] = 120.0,
-    policy: PolicyOption = "memory",
+    policy: PolicyOption = "latency",
     batch: Annotated[int, typer.Option("--batch", min=1, help="Inputs at a time.")] = 1,
     layers: Annotated[
         str, typer.Option("--layers", help="Only layers A:B, both included, by number or name.")

@@ -55,7 +55,7 @@ class FusionChoices:
     objective: Objective = "latency"
     seconds: float = SEARCH_SECONDS
     overlap: Overlap = "full"
-    policy: Policy = "memory"
+    policy: Policy = "latency"
     prefetch_weights: bool = True
     stacks: tuple[int, ...] = ()
     order: Int64s | None = None

@@ -43,7 +43,7 @@ class ScheduleFile(Strict):
 
     granularity: str = "line"
     overlap: Literal["full", "horizontal", "recompute"] = "full"
-    policy: Literal["memory", "latency"] = "memory"
+    policy: Literal["memory", "latency"] = "latency"
     prefetch_weights: bool = True
     eager: bool = False
     stacks: Names = ()

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hw_models.chip_files import load_chip
+from hw_models.chip_files import load_chip, preset_names
 from hw_models.nest.order import factors, orders
 from hw_models.nest.search_tables import LOOPS, candidates
 from hw_models.pe_array import dataflow_search
@@ -15,21 +15,11 @@ from hw_models.pe_array.dataflow_search import best_nest, best_nest_plain
 from hw_models.pe_array.tile import Stream, Tile
 from hw_models.yaml_file import InputError
 
-CHIPS = (
-    "aimc_4x4",
-    "depfin",
-    "diana",
-    "meta_proto_df",
-    "stream_4hetero",
-    "stream_single_128x128",
-    "stream_tpu_quad",
-)
-
 
 def different_cores():
     """Cores with a dataflow array of all presets, by their place; of equal ones the first."""
     found = {}
-    for name in CHIPS:
+    for name in preset_names():
         for n, core in enumerate(load_chip(name).cores):
             if isinstance(core.pe_array, DataflowSpec):
                 found.setdefault((core.pe_array, core.buffers), (name, n))

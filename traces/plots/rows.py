@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +23,10 @@ MOST_ALIKE = 16
 NAMES_PX = 176
 """Room for the names of rows beside a wide picture."""
 
-MOST_LINKS, LINKS = 32, "all links (mean)"
-"""Links between cores that get a row each, and the name of the one row of more."""
-
 QUEUE = ".queue"
 """After the name of a link: the unit that gives it its transfers."""
+
+Shown = Literal["cores", "links", "tasks"]
 
 NUMBER = re.compile(r"\d+$")
 
@@ -61,28 +61,31 @@ def rows_of(units: Sequence[str]) -> Rows:
     return _rows(names, np.ones(len(names), dtype=bool))
 
 
-def rows_of_run(view: RunView, *, by_tasks: bool = False) -> Rows:
-    """Rows of all units of a run; where layers take turns, of what computes, links and DRAM.
+def rows_of_run(view: RunView, what: Shown = "cores") -> Rows:
+    """Rows of all units of a run; where layers take turns, of some of those that had work.
 
-    by_tasks: a link's values are those of its queue, which knows whom it works for, else its own,
-    which say when it moves something; and there is no row for DRAM, which knows no tasks.
+    what: "cores": what computes, and DRAM. "links": links between cores; their values are their
+    own, which say when something moves. "tasks": what executes tasks; a link's values are those of
+    its queue, which knows whom it works for.
     """
     if view.tiles is None:
         return rows_of(view.units)
     has_tasks = view.by_layer.any(axis=(1, 2))
     worked = np.delete(view.timeline, CAUSE["idle/no_work"], axis=1).any(axis=(1, 2))
     codes = {unit: code for code, unit in enumerate(view.units)}
-    queues = {unit: codes.get(f"{unit.removesuffix(QUEUE)}{QUEUE}", -1) for unit in view.units}
-    many = sum(bool(worked[q]) for q in set(queues.values()) - {-1}) > MOST_LINKS
     names, counts, idle = [], np.zeros(len(codes), dtype=bool), 0
     for unit, code in codes.items():
-        owner = queues[unit] if queues[unit] >= 0 else code
-        idle += code == owner and not worked[code]
-        shown = has_tasks[owner] or (is_dram(unit) and worked[code] and not by_tasks)
         name = unit.removesuffix(QUEUE)
-        speaks_for_it = codes.get(name, owner) if not by_tasks else owner
-        counts[code] = shown and code == speaks_for_it
-        names.append((LINKS if many and queues[unit] >= 0 else name) if shown else "")
+        queue = codes.get(name + QUEUE, -1)
+        owner = queue if queue >= 0 else code
+        idle += code == owner and not worked[code]
+        shown = {
+            "cores": queue < 0 and (has_tasks[code] or (is_dram(unit) and worked[code])),
+            "links": queue >= 0 and has_tasks[owner],
+            "tasks": has_tasks[owner],
+        }[what]
+        names.append(name if shown else "")
+        counts[code] = shown and code == (owner if what == "tasks" else codes.get(name, owner))
     return _rows(names, counts, idle)
 
 

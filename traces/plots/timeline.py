@@ -72,7 +72,7 @@ def draw(view: RunView, width_px: int, path: Path | None = None) -> str:
     amounts, bounds = joined(view.timeline, view.bin_ends, NARROW_BINS if narrow else WIDE_BINS)
     draw_causes(axes, view, rows.mean(amounts), bounds, lanes)
     if path is not None:
-        _draw_path(axes, view, rows, lanes, path)
+        draw_path(axes, view, rows, lanes, path)
     return to_svg(figure, f"timeline-{width_px}", "Timeline of every unit, coloured by cause")
 
 
@@ -92,7 +92,7 @@ def _draw_strips(axes: Axes, view: RunView, tiles: Tiles, rows: Rows, lanes: Lan
     bounds = view.bin_ends / cycles
     computed = np.where(rows.of_unit[:, None] >= 0, tiles.computed, -1)
     shade = np.where(computed >= 0, computed * STRIP_SHADES // len(view.layers), -1)
-    unit, first, last = _runs(np.zeros(shade.shape), shade + 1)
+    unit, first, last = runs(np.zeros(shade.shape), shade + 1)
     low = lanes.top[rows.of_unit[unit]] - 1
     for level in np.unique(shade[unit, first]).tolist():
         mine = shade[unit, first] == level
@@ -155,7 +155,7 @@ def draw_causes(
     bases = np.concatenate([np.zeros_like(tops[:, :1]), tops[:, :-1]], axis=1)
     for cause in causes_in_colour(amounts):
         base, top = bases[:, CAUSE[cause]], tops[:, CAUSE[cause]]
-        unit, first, last = _runs(base, top)
+        unit, first, last = runs(base, top)
         bottom = lanes.top[unit] + lanes.height
         fill_rectangles(
             axes,
@@ -167,7 +167,7 @@ def draw_causes(
         )
 
 
-def _runs(base: Floats, top: Floats) -> tuple[NDArray[np.int64], ...]:
+def runs(base: Floats, top: Floats) -> tuple[NDArray[np.int64], ...]:
     """Row, first column and column after the last of equal neighbours that are not empty."""
     changes = np.ones((base.shape[0], base.shape[1] + 1), dtype=bool)
     changes[:, 1:-1] = (np.diff(base) != 0) | (np.diff(top) != 0)
@@ -177,7 +177,7 @@ def _runs(base: Floats, top: Floats) -> tuple[NDArray[np.int64], ...]:
     return row[seen], first[seen], last[seen]
 
 
-def _draw_path(axes: Axes, view: RunView, rows: Rows, lanes: Lanes, path: Path) -> None:
+def draw_path(axes: Axes, view: RunView, rows: Rows, lanes: Lanes, path: Path) -> None:
     """A line of ink right under the lane that holds the path."""
     cycles, _ = time_scale(view)
     known = (path["unit"] >= 0) & (rows.of_unit[path["unit"]] >= 0)

@@ -31,7 +31,7 @@ def draw(view: RunView, width_px: int) -> str:
     pitch = ROW_PX + (15 if narrow else GAP_PX)
     names = [layer.name for layer in view.layers]
     margins = Margins(4 if narrow else NAMES_PX, 18, 2, 20 + 5.6 * min(18, max(map(len, names))))
-    rows = rows_of_run(view, by_tasks=True)
+    rows = rows_of_run(view, "tasks")
     height = pitch * len(rows.names) + margins.top + margins.bottom
     figure, axes = new_axes(width_px, height, margins)
     axes.set_xlim(0, len(names))

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from html import escape
 from importlib.resources import files
 from string import Template
 
-from traces.plots import (
-    bandwidth,
-    energy,
-    occupancy,
-    roofline,
-    stall_stack,
-    timeline,
-    utilisation,
-)
-from traces.plots.theme import (
-    CAUSE_STYLES,
-    DARK,
-    NARROW_PX,
-    VARIABLES,
-    WIDE_PX,
-    causes_in,
-)
+from traces.plots import timeline
+from traces.plots.theme import CAUSE_STYLES, DARK, NARROW_PX, VARIABLES, WIDE_PX
 from traces.plots.view import RunView
 from traces.report import headline
 from traces.report.layer_table import cause_bar, layer_table, variable
+from traces.report.sections import Legend, Section, sections_of
 
 LEAST_SHARE = 0.0005
 """Share of the run below which a cause is not named."""

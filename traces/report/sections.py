@@ -153,7 +153,8 @@ BUSY_BY_LAYER = Section(
 )
 WORKS_FOR = Section(
     "What each unit works for",
-    "The stronger the colour, the larger the share of a unit\u2019s busy cycles that goes to a layer.",
+    "The stronger the colour, the larger the share of a unit\u2019s busy cycles that goes to a "
+    "layer.",
     utilisation.draw,
     lambda view: [],
 )

@@ -79,7 +79,8 @@ def test_the_published_chips_run_as_scheduled(chip):
     placed, spec = chip_workloads()[chip], load_chip(CHIPS[chip])
     cores = {name: (spec.core_names[core],) for name, core in placed.cores.items()}
     granularity = Granularity.parse("line", placed.tiles)
-    done = simulate_fused(placed.workload, spec, FusionChoices(granularity, cores))
+    choices = FusionChoices(granularity, cores, policy="memory")
+    done = simulate_fused(placed.workload, spec, choices)
     assert done.run.cycles == done.fused.schedule.latency
     peaks = np.array(list(done.result.peak_bytes.values()))
     assert (peaks <= done.fused.problem.pool_bytes).all()
