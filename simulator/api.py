@@ -193,7 +193,7 @@ def simulate_fused(
     granularity: str = "line",
     allocation: str = "cp",
     overlap: str = "full",
-    policy: str = "latency",
+    policy: str = "best",
     objective: str = "latency",
     seconds: float = 5.0,
     memory: str = fusion.DEFAULT_MEMORY,

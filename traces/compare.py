@@ -33,18 +33,22 @@ class LayerChange:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What makes the difference between two runs; the changes of all layers add up to it."""
+    """What makes the difference between two runs.
+
+    change: cycles by cause, second less first, which add up to it: those of all layers, or where
+    layers take turns, the mean of the units that do the work (to a cycle).
+    """
 
     before: int
     after: int
     complete: bool
     layers: tuple[LayerChange, ...]
+    change: Int64s
 
     @property
     def causes(self) -> dict[str, int]:
         """Cycles more by cause, largest change first."""
-        total = sum((layer.change for layer in self.layers), np.zeros(len(CAUSES), np.int64))
-        return by_size(total)
+        return by_size(self.change)
 
     def headline(self) -> str:
         """The difference in a line."""
@@ -52,8 +56,9 @@ class Comparison:
         if not more:
             return f"Both runs take {self.before:,} cycles."
         factor = f" ({100 * more / self.before:+.1f} %)" if self.before else ""
-        layer = max(self.layers, key=lambda found: found.cycles * (1 if more > 0 else -1))
-        cause, cycles = next((c, n) for c, n in self.causes.items() if n * more > 0)
+        sign = 1 if more > 0 else -1
+        layer = max(self.layers, key=lambda found: found.cycles * sign)
+        cause, cycles = max(self.causes.items(), key=lambda item: item[1] * sign)
         return (
             f"{self.before:,} -> {self.after:,} cycles, {more:+,}{factor}: "
             f"most by {cause} ({cycles:+,}), and most in {layer.layer} ({layer.cycles:+,})."
@@ -93,10 +98,11 @@ def compared(first: StallReport, second: StallReport) -> Comparison:
         change = (zero if after is None else after) - (zero if before is None else before)
         layers.append(LayerChange(name, _total(before), _total(after), change))
     return Comparison(
-        int(first.main.sum()),
-        int(second.main.sum()),
+        first.end - first.begin,
+        second.end - second.begin,
         first.complete and second.complete,
         tuple(layers),
+        _of_run(second) - _of_run(first),
     )
 
 
@@ -104,6 +110,10 @@ def by_size(cycles: Sequence[int] | Int64s) -> dict[str, int]:
     """Causes with a change, largest first."""
     changed = {cause: int(n) for cause, n in zip(CAUSES, cycles, strict=True) if n}
     return dict(sorted(changed.items(), key=lambda item: -abs(item[1])))
+
+
+def _of_run(report: StallReport) -> Int64s:
+    return np.rint(report.main / max(1, len(report.main_units))).astype(np.int64)
 
 
 def _row(report: StallReport, layer: str) -> Int64s | None:

@@ -86,7 +86,8 @@ def critical_path(graph: TaskGraph) -> CriticalPath:
     durations = tasks["end"] - tasks["start"]
     plain = Durations.plain(durations)._replace(release=tasks["release"])
     times = task_times(tasks["unit"], pointers, sources, plain, graph.lanes)
-    rows = np.array(_walk(tasks["start"], tasks["end"], times.held_by), dtype=np.int64)
+    held_by = np.where(times.held_by >= 0, times.held_by, _ended_before(graph))
+    rows = np.array(_walk(tasks["start"], tasks["end"], held_by), dtype=np.int64)
     causes = task_causes(graph, rows)
     # Imported traces may start a task later than all that it waited for has ended.
     starts, ends = tasks["start"][rows], tasks["end"][rows]
@@ -96,6 +97,18 @@ def critical_path(graph: TaskGraph) -> CriticalPath:
         tasks["unit"], pointers, sources, durations, graph.lanes, tasks["start"], graph.end_cycle
     )
     return CriticalPath(graph, rows, np.concatenate([causes, unexplained]), slack)
+
+
+def _ended_before(graph: TaskGraph) -> Int64s:
+    """Of its last predecessor and the task before it on its unit, the one that ended later, for
+    every task that has one of them, else -1: where the path goes on from a planned start."""
+    unit, ends = graph.tasks["unit"], np.append(graph.tasks["end"], -1)
+    order = np.argsort(unit, kind="stable")
+    before = np.full(len(graph), -1, dtype=np.int64)
+    same = (unit[order[1:]] == unit[order[:-1]]) & (unit[order[1:]] >= 0)
+    before[order[1:]] = np.where(same, order[:-1], -1)
+    blocker = graph.tasks["blocker"]
+    return np.where(ends[blocker] >= ends[before], blocker, before)
 
 
 def _walk(start: Int64s, end: Int64s, held_by: Int64s) -> list[int]:

@@ -125,9 +125,17 @@ def _interleaved(tasks: Columns, layers: int) -> Interleaved:
 
 def main_units(tasks: Columns) -> Int64s:
     """The units that do MACs, or where none does, those that compute at all."""
-    computing = (tasks["kind"] == TASK_KIND["COMPUTE"]) & (tasks["unit"] >= 0)
-    macs = computing & (tasks["macs"] > 0)
-    return np.unique(tasks["unit"][macs if macs.any() else computing])
+    macs = _computing(tasks) & (tasks["macs"] > 0)
+    return np.unique(tasks["unit"][macs]) if macs.any() else computing_units(tasks)
+
+
+def computing_units(tasks: Columns) -> Int64s:
+    """The units that compute."""
+    return np.unique(tasks["unit"][_computing(tasks)])
+
+
+def _computing(tasks: Columns) -> NDArray[np.bool_]:
+    return (tasks["kind"] == TASK_KIND["COMPUTE"]) & (tasks["unit"] >= 0)
 
 
 def causes_by_layer(cycles: LayerCycles, intervals: Columns, layer: Int64s) -> Int64s:

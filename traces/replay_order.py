@@ -81,7 +81,7 @@ def _task_times(
             for other in range(lane + 1, first[here + 1]):
                 if free_at[other] < free_at[lane]:
                     lane = other
-            if free_at[lane] > at:
+            if free_at[lane] > at or (free_at[lane] == at and why < 0):
                 at, why = free_at[lane], freed_by[lane]
             before = last[here]
             if before >= 0:

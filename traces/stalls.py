@@ -17,7 +17,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from traces.interval_stream import Batch, interval_batches
-from traces.layers import is_interleaved, main_units
+from traces.layers import computing_units, is_interleaved, main_units
 from traces.replay_order import Durations, task_times
 from traces.schema import CAUSE, CAUSES, TASK_KINDS
 from traces.task_graph import TaskGraph, load_task_graph
@@ -55,7 +55,8 @@ class StallReport:
 
     units, layers: words. by_unit: (units, causes). by_layer: (layers, causes), of the unit that
     each layer runs on. main: (causes,) cycles that say what to fix: those of by_layer, which add up
-    to the run, or where layers take turns, those of main_units, which add up to as many runs.
+    to the run, or where layers take turns, those of main_units, which add up to as many runs;
+    computing_units: all that compute then.
     chains: (the unit that waits and by way of whom, ..., cause) -> cycles, of all units that
     execute tasks; main_chains: the same of what is in main. begin, end: the cycles looked at.
     """
@@ -70,11 +71,15 @@ class StallReport:
     by_layer: Int64s
     main: Int64s
     main_units: tuple[str, ...] = ()
+    computing_units: tuple[str, ...] = ()
     chains: dict[tuple[str, ...], int] = field(default_factory=dict)
     main_chains: dict[tuple[str, ...], int] = field(default_factory=dict)
 
     def groups(self, by: str) -> dict[str, Int64s]:
-        """Cycles by cause of every unit, layer or core, or of all units for each cause."""
+        """Cycles by cause of every unit, layer or core, or of all units for each cause.
+
+        Where layers take turns, those of a core are of its units that compute.
+        """
         if by == "layer":
             return {n: row for n, row in zip(self.layers, self.by_layer, strict=True) if row.any()}
         if by == "cause":
@@ -82,6 +87,8 @@ class StallReport:
                     for i in np.argsort(-self.main, kind="stable") if self.main[i]}  # fmt: skip
         total: dict[str, Int64s] = {}
         for unit, row in zip(self.units, self.by_unit, strict=True):
+            if by == "core" and self.main_units and unit not in self.computing_units:
+                continue
             name = unit if by == "unit" else unit.partition(".")[0]
             total[name] = total.get(name, np.zeros(len(CAUSES), dtype=np.int64)) + row
         return total
@@ -158,6 +165,8 @@ def analyse(folder: Path, graph: TaskGraph, between: tuple[int, int] | None) -> 
     interleaved, mains = is_interleaved(graph.manifest), main_units(graph.tasks)
     if interleaved:
         report.main_units = tuple(graph.units[unit] for unit in mains)
+        computing = computing_units(graph.tasks).tolist()
+        report.computing_units = tuple(graph.units[unit] for unit in computing)
     for batch in stream.batches:
         batch = _clipped(batch, begin, end)
         if not batch["unit"].size:

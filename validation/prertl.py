@@ -4,8 +4,8 @@ A row is a figure and by how many percent fusion reduces it. Small YOLO networks
 `prertl_vwa` and `prertl_mac_array` in the best fusion groups and, layer by layer, from and to DRAM:
 every layer for itself, or each convolution with the pooling that follows, cut in the best way. All
 are simulated. Networks, sizes and memory of the evaluator aren't known, nor what it counts as layer
-by layer, so this is a check of plausibility: the claim is no more than 10 points outside of what
-lies between the mean reductions against the two.
+by layer, so this is a check of plausibility. Tolerance: mean reductions against every layer for
+itself within 10 points of the claim; those against the other are shown only.
 Source: Yang and Chang, "Pre-RTL DNN Hardware Evaluator With Fused Layer Support", arXiv 2205.01729.
 """
 
@@ -124,13 +124,10 @@ def validate(reference: Path, progress: Progress = no_progress) -> ValidationRes
         identity=("case", "against", "figure"),
         figures=("reduction_pct",),
         main="reduction_pct",
-        tolerance=f"claims at most {MOST_POINTS:g} points outside of the two mean reductions",
-        passed=all(
-            min(means[name]) - MOST_POINTS <= claim <= max(means[name]) + MOST_POINTS
-            for name, claim in claims.items()
-        ),
+        tolerance=f"mean reductions against {EVERY_LAYER} within {MOST_POINTS:g} points",
+        passed=all(abs(means[name][0] - claim) <= MOST_POINTS for name, claim in claims.items()),
         more={
-            name: f"{claim:.1f},ours:{min(means[name]):.1f}..{max(means[name]):.1f}"
+            name: f"{claim:.1f},ours:{means[name][0]:.1f},against_pooled:{means[name][1]:.1f}"
             for name, claim in claims.items()
         },
         by="case",

@@ -32,7 +32,8 @@ OverlapOption = Annotated[
 PolicyOption = Annotated[
     str,
     typer.Option(
-        "--policy", help="Which tile goes first: latency (that is ready first), memory (deepest)."
+        "--policy",
+        help="Which tile goes first: latency (ready first), memory (deepest), best of both.",
     ),
 ]
 SecondsOption = Annotated[
@@ -56,7 +57,7 @@ def fusion_choices(
     from simulator.fusion.granularity import Granularity
 
     _one_of("--overlap", overlap, ("full", "horizontal", "recompute"))
-    _one_of("--policy", policy, ("memory", "latency"))
+    _one_of("--policy", policy, ("best", "latency", "memory"))
     _one_of("--objective", objective, OBJECTIVES)
     choices = FusionChoices(
         granularity=Granularity.parse(granularity),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from simulator.workload.graph import Workload
 
 AIMS = ("latency", "energy", "edp", "dram_bytes")
-POLICIES = ("memory", "latency")
+POLICIES = ("best", "latency", "memory")
 
 
 def command(
@@ -50,7 +50,7 @@ def command(
     seconds: Annotated[
         float, typer.Option("--seconds", min=1.0, help="Time limit of the search.")
     ] = 120.0,
-    policy: PolicyOption = "latency",
+    policy: PolicyOption = "best",
     batch: Annotated[int, typer.Option("--batch", min=1, help="Inputs at a time.")] = 1,
     layers: Annotated[
         str, typer.Option("--layers", help="Only layers A:B, both included, by number or name.")

@@ -60,7 +60,7 @@ def command(
     ] = "",
     granularity: GranularityOption = "",
     overlap: OverlapOption = "full",
-    policy: PolicyOption = "latency",
+    policy: PolicyOption = "best",
     seconds: SecondsOption = 5.0,
     schedule: Annotated[
         Path | None, typer.Option("--schedule", help="A file that `tilesim schedule` has written.")

@@ -26,7 +26,7 @@ def command(
         str, typer.Option("--allocation", help="Who computes what: cp, ga, greedy, a file.")
     ] = "cp",
     overlap: OverlapOption = "full",
-    policy: PolicyOption = "latency",
+    policy: PolicyOption = "best",
     objective: Annotated[
         str, typer.Option("--objective", help="What the search minimises: latency, energy, edp.")
     ] = "latency",

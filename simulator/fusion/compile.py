@@ -6,7 +6,7 @@ Rules: ARCHITECTURE.md FUSE-1 to FUSE-9.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -28,7 +28,8 @@ from simulator.program import Compiled, Int64s
 from simulator.workload.graph import Workload
 from traces.errors import InputError
 
-Policy = Literal["memory", "latency"]
+Policy = Literal["best", "latency", "memory"]
+
 SEARCHES = ("cp", "ga", "greedy")
 """Searches of an allocation: constraint optimisation, genetic, greedy."""
 SEARCH_SECONDS = 5.0
@@ -42,7 +43,8 @@ class FusionChoices:
     granularity: of the nodes. cores: names by layer, for those that the search shall not place.
     search: of the others' cores, one of SEARCHES. objective: what the search minimises. seconds:
     its limit. overlap: what becomes of the rows that two tiles share. policy: which ready node is
-    decided first, that of the deepest layer (memory) or the one ready earliest (latency).
+    decided first, that of the deepest layer (memory) or the one ready earliest (latency); best:
+    what makes the shorter schedule.
     prefetch_weights: weights that fit are fetched before all else. stacks: first layer of each
     stack after the first; no node is decided before those of earlier stacks. order: of the nodes,
     instead of the policy. eager: transfers are issued as soon as data and room are there, not at
@@ -55,7 +57,7 @@ class FusionChoices:
     objective: Objective = "latency"
     seconds: float = SEARCH_SECONDS
     overlap: Overlap = "full"
-    policy: Policy = "latency"
+    policy: Policy = "best"
     prefetch_weights: bool = True
     stacks: tuple[int, ...] = ()
     order: Int64s | None = None
@@ -88,11 +90,21 @@ def compile_fused(workload: Workload, chip: ChipSpec, choices: FusionChoices) ->
     core = placed.of_nodes(graph)
     costs = node_costs(graph, core, plan)
     problem = scheduling_problem(graph, core, costs, plan, choices)
-    planned = schedule(problem)
+    problem, planned = _scheduled(problem, choices)
     program = lower_schedule(Parts(graph, problem, planned, costs, plan, choices.eager))
     predicted, cores = _predicted(graph, planned), _cores(graph, core)
     compiled = Compiled(program, plan, predicted, cores, interleaved=True)
     return FusedProgram(choices, graph, placed, found, costs, problem, planned, compiled)
+
+
+def _scheduled(
+    problem: SchedulingProblem, choices: FusionChoices
+) -> tuple[SchedulingProblem, Schedule]:
+    """The schedule by the policy that was chosen, or by the better one."""
+    if choices.policy != "best" or choices.order is not None:
+        return problem, schedule(problem)
+    tried = [(p, schedule(p)) for p in (problem, replace(problem, policy="memory"))]
+    return min(tried, key=lambda pair: pair[1].latency)
 
 
 def node_graph(
@@ -202,7 +214,7 @@ def scheduling_problem(
         link_names=links.names,
         stack=stack,
         order=choices.order,
-        policy=choices.policy,
+        policy="latency" if choices.policy == "best" else choices.policy,
         prefetch_weights=choices.prefetch_weights,
     )
 

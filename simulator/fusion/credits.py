@@ -1,8 +1,8 @@
 """Room in pools as dependences: what must have left before something may come.
 
 The schedule says when each tensor comes to a pool and when it goes. The program must keep to that
-whatever its own timing: a newcomer waits for as many of the departures decided before it, in order
-of their time, as make room for all that has come so far. Departures of a pool are chained by SYNC
+whatever its own timing: a newcomer waits for as many of the departures before it, in order of their
+time, as make room for all that has come so far. Departures of a pool are chained by SYNC
 tasks, so that a newcomer has a single predecessor.
 """
 
@@ -21,7 +21,7 @@ from simulator.program import Int64s
 class Credits:
     """Departures that newcomers wait for.
 
-    before: per step of the decisions, the link of the chain to wait for, -1 for none.
+    before: per step of the schedule, the link of the chain to wait for, -1 for none.
     chain: per link, the residences that must have been left since the link before; links of a pool
         follow one another. previous: per link the one before it in its pool, -1 for the first.
     step: per link, the step before which it stands.
@@ -38,7 +38,7 @@ def credits(
 ) -> Credits:
     """Credits of a schedule.
 
-    pool, size: of each residence. maker, last_user: steps in the order of decisions at which it
+    pool, size: of each residence. maker, last_user: steps of the schedule at which it
     comes and after which nobody needs it. until: cycle at which the schedule lets it go.
     room: bytes of each pool. Raises ValueError when what was decided can't fit.
     """

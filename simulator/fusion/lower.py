@@ -1,8 +1,8 @@
 """A schedule as a tile program: the same order on every core and link, at whatever times.
 
-Steps are the decisions of the scheduler: nodes and transfers, one after another. A transfer is a
-LOAD, STORE or SEND in the queue of the first link of its route, a node a COMPUTE. A node that
-streams operands is cut into chunks, each with its LOAD and STORE, two of which may be under way.
+Steps are nodes and transfers in the order of their starts in the schedule. A transfer is a LOAD,
+STORE or SEND in the queue of the first link of its route, a node a COMPUTE. A node that streams
+operands is cut into chunks, each with its LOAD and STORE, two of which may be under way.
 Rules: ARCHITECTURE.md FUSE-7 to FUSE-9.
 """
 
@@ -54,7 +54,7 @@ def lower_schedule(parts: Parts) -> TileProgram:
 
 
 class _Lowering:
-    """Steps are numbered in the order of decisions; entities are nodes, then transfers."""
+    """Steps are numbered in the order of starts; entities are nodes, then transfers."""
 
     def __init__(self, parts: Parts) -> None:
         self.graph, self.problem, self.schedule = parts.graph, parts.problem, parts.schedule
@@ -83,25 +83,19 @@ class _Lowering:
 
     @cached_property
     def step(self) -> Int64s:
-        """Of every entity, its place in the order of decisions."""
+        """Of every entity, its place in the order of the schedule's starts.
+
+        What starts together keeps the order in which it was decided.
+        """
         place = np.empty(self.nodes, dtype=np.int64)
         place[self.schedule.order] = np.arange(self.nodes)
         for_node, last = self.transfers["for_node"], self.transfers["reason"] == FINAL_STORE
-        begin = self._stack_begin(place)[self.first_reader[self.transfers["tensor"]]]
-        transfer_key = 3 * np.where(for_node < 0, begin, place[for_node]) + 2 * last
-        order = np.argsort(np.concatenate([3 * place + 1, transfer_key]), kind="stable")
-        step = np.empty(order.size, dtype=np.int64)
-        step[order] = np.arange(order.size)
+        of_transfer = 3 * np.where(for_node < 0, 0, place[for_node]) + 2 * last
+        decided = np.concatenate([3 * place + 1, of_transfer])
+        start = np.concatenate([self.schedule.node_start, self.transfers["start"]])
+        step = np.empty(start.size, dtype=np.int64)
+        step[np.lexsort((decided, start))] = np.arange(start.size)
         return step
-
-    def _stack_begin(self, place: Int64s) -> Int64s:
-        """Of every node, the place of the first node of its stack: weights are prefetched there."""
-        stack = self.problem.stack
-        if stack is None:
-            return np.zeros(self.nodes, dtype=np.int64)
-        first = np.full(int(stack.max(initial=0)) + 1, self.nodes, dtype=np.int64)
-        np.minimum.at(first, stack, place)
-        return first[stack]
 
     @cached_property
     def first_reader(self) -> Int64s:

@@ -2,7 +2,7 @@
 
 granularity: line
 overlap: full
-policy: memory
+policy: latency
 prefetch_weights: true
 eager: false                     # transfers as soon as they can, not at the cycles of the schedule
 stacks: [conv5]                  # first layers of the stacks after the first
@@ -43,7 +43,7 @@ class ScheduleFile(Strict):
 
     granularity: str = "line"
     overlap: Literal["full", "horizontal", "recompute"] = "full"
-    policy: Literal["memory", "latency"] = "latency"
+    policy: Literal["best", "latency", "memory"] = "best"
     prefetch_weights: bool = True
     eager: bool = False
     stacks: Names = ()
@@ -113,7 +113,7 @@ def schedule_text(fused: FusedProgram) -> str:
     data = {
         "granularity": choices.granularity.text,
         "overlap": choices.overlap,
-        "policy": choices.policy,
+        "policy": fused.problem.policy,
         "prefetch_weights": choices.prefetch_weights,
         "eager": choices.eager,
         "stacks": [names[first] for first in choices.stacks],

@@ -78,7 +78,10 @@ def test_a_wrong_allocation_file_says_where(tmp_path, capsys, text, message):
     [
         (["--granularity", "rows"], "granularity must be layer, image, line, line:N or tile:HxW"),
         (["--granularity", "line", "--overlap", "none"], "--overlap must be one of full, horiz"),
-        (["--granularity", "line", "--policy", "fifo"], "--policy must be one of memory, latency"),
+        (
+            ["--granularity", "line", "--policy", "fifo"],
+            "--policy must be one of best, latency, mem",
+        ),
         (["--granularity", "line", "--allocation", "best"], "--allocation must be cp, ga, greedy"),
         (["--allocation", "cp", "--mapping", "m.yaml"], "--mapping must not be given with --gran"),
         (["--schedule", "s.yaml", "--granularity", "line"], "--schedule must not be given with"),

@@ -116,9 +116,9 @@ def claims_of(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("traffic", "passes"), [(390, False), (400, True), (800, True), (1200, True), (1210, False)]
+    ("traffic", "passes"), [(400, False), (790, False), (800, True), (1200, True), (1210, False)]
 )
-def test_claims_lie_between_what_both_ways_layer_by_layer_give(
+def test_reductions_against_every_layer_are_within_ten_points_of_the_claims(
     tmp_path, monkeypatch, traffic, passes
 ):
     """Traffic is halved in the claim; layer by layer it is 1000 with pooling, 2000 without."""
@@ -131,4 +131,4 @@ def test_claims_lie_between_what_both_ways_layer_by_layer_give(
     result = prertl.validate(claims_of(tmp_path))
     assert len(result.rows) == 3 * 2 * 2 * 2 * 2  # figures, baselines, networks, sizes, chips
     assert result.passed == passes
-    assert result.summary()["latency"] == "30.0,ours:30.0..30.0"
+    assert result.summary()["latency"] == "30.0,ours:30.0,against_pooled:30.0"

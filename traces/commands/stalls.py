@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 BY = ("layer", "unit", "cause", "core")
 CHAINS = 10
 """Chains that are shown."""
+MOST_NAMED = 4
+"""Units that are named in a title."""
+IDLE = "idle/no_work"
 
 
 def command(
@@ -77,11 +80,20 @@ def group_table(report: StallReport, by: str) -> Table:
             for cause, causes in groups.items()
         ]
         return table(_main_in_words(report), ("cause", ">cycles", ">share"), rows)
-    return table(f"cycles by {by}", (by, ">cycles", ">busy", "other cycles"), _busy_rows(groups))
+    title = f"cycles by {by}"
+    if by == "unit" and report.main_units:
+        busy = {name: causes for name, causes in groups.items() if set(causes) != {IDLE}}
+        if idle := len(groups) - len(busy):
+            title += f", without {idle} that never had work"
+        groups = busy
+    return table(title, (by, ">cycles", ">busy", "other cycles"), _busy_rows(groups))
 
 
 def _main_in_words(report: StallReport) -> str:
-    return ", ".join(report.main_units) or "the units that layers run on"
+    units = report.main_units
+    if len(units) > MOST_NAMED:
+        return f"the {len(units)} units that do the work"
+    return ", ".join(units) or "the units that layers run on"
 
 
 def _busy_rows(groups: Mapping[str, Mapping[str, int]]) -> list[tuple[str, str, str, str]]:

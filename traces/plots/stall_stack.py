@@ -111,3 +111,13 @@ def unit_bars(view: RunView) -> list[Bar]:
         )
         for unit in np.flatnonzero((view.tiles.computed >= 0).any(axis=1)).tolist()
     ]
+
+
+def causes_shown(view: RunView) -> list[str]:
+    """Causes that have a colour in the bars of layers."""
+    return causes_in(cause for layer in view.layers for cause in layer.shown_causes)
+
+
+def causes_of_units(view: RunView) -> list[str]:
+    """Causes that have a colour in the bars of units."""
+    return causes_in(cause for *_, causes in unit_bars(view) for cause in causes)

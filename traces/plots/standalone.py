@@ -10,6 +10,8 @@ from traces.errors import InputError
 from traces.plots import (
     bandwidth,
     energy,
+    layer_lanes,
+    links,
     occupancy,
     roofline,
     stall_stack,
@@ -55,7 +57,10 @@ def on_its_own(svg: str, legend: Legend) -> str:
 
 PICTURES: dict[str, tuple[Callable[[RunView, int], str], Callable[[RunView], Legend]]] = {
     "timeline": (timeline.draw, lambda view: of_causes(timeline.causes_shown(view))),
-    "stalls": (stall_stack.draw, lambda view: of_causes(view.causes)),
+    "stalls": (stall_stack.draw, lambda view: of_causes(stall_stack.causes_shown(view))),
+    "cores": (stall_stack.draw_units, lambda view: of_causes(stall_stack.causes_of_units(view))),
+    "layers": (layer_lanes.draw, lambda view: of_causes(layer_lanes.causes_shown(view))),
+    "links": (links.draw, lambda view: []),
     "roofline": (roofline.draw, lambda view: of_causes(roofline.causes_shown(view))),
     "bandwidth": (bandwidth.draw, lambda view: [(READ, "read"), (WRITE, "written")]),
     "buffers": (occupancy.draw, lambda view: []),

@@ -28,7 +28,11 @@ def headline(view: RunView) -> str:
         return f"{took} No cycle was lost."
     cause = next(iter(lost))
     share = lost[cause] / sum(view.causes.values())
-    of = f"of the cycles of {len(view.main_units)} units" if view.interleaved else "of all cycles"
+    of = (
+        f"of the cycles of the {len(view.main_units)} units that do MACs"
+        if view.interleaved
+        else "of all cycles"
+    )
     name, there = _worst_place(view, cause)
     return (
         f"{took} The largest loss is <b>{CAUSE_STYLES[cause].phrase}</b>: {percent(share)} {of}, "

@@ -104,7 +104,7 @@ COLUMNS = (
 def _runs_on(number: int, layer: Layer, view: RunView) -> Cell:
     others = len(layer.computed_by) - 1
     name = layer.unit.removesuffix(".pe_array")
-    return name, escape(name) + (f" and {others} more" if others > 0 else "")
+    return name, escape(name) + (f" + {others}" if others > 0 else "")
 
 
 RUNS_ON = Column("runs on", "text extra", _runs_on)

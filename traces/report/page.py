@@ -59,8 +59,8 @@ def _totals(view: RunView) -> str:
     seen = "Every cycle of the run has exactly one cause, seen from the unit that the layer of the "
     seen += "moment runs on."
     if view.interleaved:
-        names = escape(", ".join(view.units[unit] for unit in view.main_units))
-        seen = f"Every cycle of every unit has exactly one cause; here are those of {names}."
+        seen = "Every cycle of every unit has exactly one cause; here are those of the "
+        seen += f"{len(view.main_units)} units that do the MACs."
     items = "".join(
         f'<li><i style="background:var({variable(cause)})"></i>{CAUSE_STYLES[cause].label} '
         f"<span>{headline.percent(causes[cause] / whole)}</span></li>"

@@ -9,6 +9,7 @@ from traces.plots import (
     bandwidth,
     energy,
     layer_lanes,
+    links,
     occupancy,
     roofline,
     stall_stack,
@@ -44,9 +45,13 @@ def sections_of(view: RunView, path: timeline.Path | None) -> tuple[Section, ...
     def draw_timeline(view: RunView, width: int) -> str:
         return timeline.draw(view, width, path)
 
+    def draw_links(view: RunView, width: int) -> str:
+        return links.draw(view, width, path)
+
     if view.interleaved:
-        return (*_of_cores(view, draw_timeline, marked), *SHARED, WORKS_FOR)
-    return (*_of_layers(draw_timeline, marked), *SHARED, BUSY_BY_LAYER)
+        first = _of_cores(view, draw_timeline, draw_links, marked)
+        return (*first, BANDWIDTH, BUFFERS_OF_CORES, ENERGY, WORKS_FOR)
+    return (*_of_layers(draw_timeline, marked), BANDWIDTH, BUFFERS, ENERGY, BUSY_BY_LAYER)
 
 
 def _of_layers(draw_timeline: Draw, marked: str) -> tuple[Section, ...]:
@@ -64,7 +69,7 @@ def _of_layers(draw_timeline: Draw, marked: str) -> tuple[Section, ...]:
             "Seen from the unit that the layer runs on; the number is its utilisation. Cycles of "
             "computing that would not be needed if tiles filled the array count as PEs left empty.",
             stall_stack.draw,
-            lambda view: _cause_legend(view.causes),
+            lambda view: _cause_legend(stall_stack.causes_shown(view)),
         ),
         Section(
             "Roofline",
@@ -77,27 +82,34 @@ def _of_layers(draw_timeline: Draw, marked: str) -> tuple[Section, ...]:
     )
 
 
-def _of_cores(view: RunView, draw_timeline: Draw, marked: str) -> tuple[Section, ...]:
+def _of_cores(
+    view: RunView, draw_timeline: Draw, draw_links: Draw, marked: str
+) -> tuple[Section, ...]:
     """Of a run in which tiles of several layers take turns."""
     idle = rows_of_run(view).idle
     left_out = f" {idle} units that never had work are left out." if idle else ""
     return (
         Section(
             "Timeline",
-            "Cores, links and DRAM over the run. At each point in time the height of a colour is "
-            "the share of cycles that went into it; blank is nothing left to do, or on a link "
-            "nothing under way. The strip over a core says which layer its tiles are of: the "
-            f"later in the network, the darker.{marked}{left_out}",
+            "Cores and DRAM over the run. At each point in time the height of a colour is the "
+            "share of cycles that went into it; blank is nothing left to do. The strip over a core "
+            "says which layer its tiles are of: the later in the network, the darker."
+            f"{marked}{left_out}",
             draw_timeline,
             lambda view: _cause_legend(timeline.causes_shown(view)),
+        ),
+        Section(
+            "Links",
+            "The stronger the colour, the larger the share of time in which a link moves "
+            f"something; the number is that of the whole run.{marked}",
+            draw_links,
+            lambda view: [],
         ),
         Section(
             "Where each core\u2019s time went",
             "Every cycle of every unit that computes; the number is the share in which it is busy.",
             stall_stack.draw_units,
-            lambda view: _cause_legend(
-                cause for *_, bar in stall_stack.unit_bars(view) for cause in bar
-            ),
+            lambda view: _cause_legend(stall_stack.causes_of_units(view)),
         ),
         Section(
             "Layers over time",
@@ -112,9 +124,7 @@ def _of_cores(view: RunView, draw_timeline: Draw, marked: str) -> tuple[Section,
             "it; the number is its utilisation, on all units that compute it. As layers overlap, "
             "the bars don\u2019t add up to the run.",
             stall_stack.draw,
-            lambda view: _cause_legend(
-                cause for layer in view.layers for cause in layer.shown_causes
-            ),
+            lambda view: _cause_legend(stall_stack.causes_shown(view)),
         ),
     )
 
@@ -123,27 +133,32 @@ def _cause_legend(causes: Iterable[str]) -> Legend:
     return [(variable(cause), CAUSE_STYLES[cause].label) for cause in causes_in(causes)]
 
 
-SHARED = (
-    Section(
-        "DRAM bandwidth",
-        "Bytes moved over time. Those of a transfer are spread evenly over its time, so that "
-        "transfers in a queue may add up to more than the peak.",
-        bandwidth.draw,
-        lambda view: [("--read", "read"), ("--write", "written")],
-    ),
-    Section(
-        "Buffers",
-        "How full each buffer is with tiles on their way from or to DRAM, out of its size. The "
-        "dashed line is the peak with everything that stays on the chip between layers.",
-        occupancy.draw,
-        lambda view: [],
-    ),
-    Section(
-        "Energy",
-        "By component, over the whole run.",
-        energy.draw,
-        lambda view: [],
-    ),
+BANDWIDTH = Section(
+    "DRAM bandwidth",
+    "Bytes moved over time. Those of a transfer are spread evenly over its time, so that "
+    "transfers in a queue may add up to more than the peak.",
+    bandwidth.draw,
+    lambda view: [("--read", "read"), ("--write", "written")],
+)
+BUFFERS = Section(
+    "Buffers",
+    "How full each buffer is with tiles on their way from or to DRAM, out of its size. The "
+    "dashed line is the peak with everything that stays on the chip between layers.",
+    occupancy.draw,
+    lambda view: [],
+)
+BUFFERS_OF_CORES = Section(
+    "Buffers",
+    "How full each buffer is with tiles loaded from DRAM or sent by other cores, out of its size. "
+    "The dashed line is the peak with what cores made themselves.",
+    occupancy.draw,
+    lambda view: [],
+)
+ENERGY = Section(
+    "Energy",
+    "By component, over the whole run.",
+    energy.draw,
+    lambda view: [],
 )
 BUSY_BY_LAYER = Section(
     "Busy units by layer",

@@ -30,7 +30,7 @@ def command(
         str, typer.Option("--allocation", help="Who computes what: cp, ga, greedy, a file.")
     ] = "greedy",
     overlap: OverlapOption = "full",
-    policy: PolicyOption = "latency",
+    policy: PolicyOption = "best",
     seconds: SecondsOption = 5.0,
     memory: Annotated[
         str, typer.Option("--memory", help=f"Model of the memory system: {', '.join(MEMORIES)}.")

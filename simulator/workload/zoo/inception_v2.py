@@ -6,7 +6,7 @@ from onnx import ModelProto
 
 from simulator.workload.zoo.builder import NetworkBuilder
 
-MODULES = {
+MODULES: dict[str, tuple[int, tuple[int, int], tuple[int, int], int]] = {
     "3a": (64, (64, 64), (64, 96), 32),
     "3b": (64, (64, 96), (64, 96), 64),
     "3c": (0, (128, 160), (64, 96), 0),
@@ -37,9 +37,12 @@ def inception_v2(batch: int) -> ModelProto:
     x = net.conv_bn(x, 64, 1, bias=True)
     x = net.conv_bn(x, 192, 3, bias=True)
     x = net.max_pool(x, 3, 2, ceil=True)
-    for name, (one, *widths) in MODULES.items():
+    for name, (one, three, twice, pooled) in MODULES.items():
         with net.scope(f"inception{name}"):
-            x = _module(net, x, one, *widths, name) if one else _reduction(net, x, *widths[:2])
+            if one:
+                x = _module(net, x, one, three, twice, pooled, name in MAX_POOLED)
+            else:
+                x = _reduction(net, x, three, twice)
     x = net.flatten(net.global_pool(x))
     return net.build(net.linear(x, 1000))
 
@@ -51,9 +54,9 @@ def _module(
     three: tuple[int, int],
     twice: tuple[int, int],
     pooled: int,
-    name: str,
+    by_maximum: bool,
 ) -> str:
-    pool = net.max_pool if name in MAX_POOLED else net.avg_pool
+    pool = net.max_pool if by_maximum else net.avg_pool
     return net.concat(
         net.conv_bn(x, one, 1, bias=True),
         _three(net, x, three, 1),

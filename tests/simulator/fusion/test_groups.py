@@ -208,7 +208,7 @@ def test_the_verb_compares_and_says_which_way_is_best(tmp_path):
     ("words", "message"),
     [
         (("--objective", "speed"), "--objective must be one of latency, energy, edp, dram_bytes"),
-        (("--policy", "any"), "--policy must be one of memory, latency, not 'any'"),
+        (("--policy", "any"), "--policy must be one of best, latency, memory, not 'any'"),
         (("--granularity", "row"), "granularity must be layer, image, line, line:N or tile:HxW"),
     ],
 )

@@ -5,37 +5,26 @@ import json
 import numpy as np
 import pytest
 
-from hw_models.chip_files import load_chip
-from simulator.fusion.compile import FusionChoices
-from simulator.fusion.granularity import Granularity
-from simulator.fusion.run import simulate_fused
 from simulator.program import COMPUTE
 from simulator.report import cause_table
-from tests.simulator.fusion.networks import Net
+from tests.simulator.fusion.interleaved_run import (
+    CORES,
+    DIVIDED,
+    VECTOR_CORE,
+    record_interleaved,
+)
+from traces.compare import compare
 from traces.critical_path import critical_path
 from traces.plots.view import load_view
 from traces.schema import CAUSES
 from traces.stalls import stall_report
 from traces.task_graph import load_task_graph
 
-CORES = ("core0", "core1", "core2")
-DIVIDED = 1
-"""The layer that two cores share."""
-
 
 @pytest.fixture(scope="module")
 def fused(tmp_path_factory):
-    """Two convolutions, the second on two cores, and a shortcut."""
-    net = Net()
-    first = net.window(net.input(8, 16, 16), 16, (3, 3), pad=(1, 1))
-    net.add(first, net.window(first, 16, (3, 3), pad=(1, 1)))
-    workload = net.build()
-    cores = {"core0": 0, "simd": 2}
-    places = {workload.layers[i].name: (core,) for core, i in cores.items()}
-    places[workload.layers[DIVIDED].name] = CORES[1:]
-    choices = FusionChoices(Granularity.parse("line"), places)
     folder = tmp_path_factory.mktemp("fused") / "run"
-    return simulate_fused(workload, load_chip("stream_4homo"), choices, out=folder), folder
+    return record_interleaved(folder), folder
 
 
 def test_a_layer_has_the_cycles_of_its_tiles_on_the_unit_that_computes_it_longest(fused):
@@ -114,8 +103,32 @@ def test_energy_of_time_goes_to_the_layer_that_a_core_works_on_or_waits_for(fuse
     assert sum(result.energy_by_component_pj.values()) == pytest.approx(result.energy_pj)
 
 
-def test_the_critical_path_adds_up_to_the_run(fused):
+def test_the_critical_path_goes_on_through_planned_starts_and_adds_up_to_the_run(fused):
     done, folder = fused
     path = critical_path(load_task_graph(folder))
+    tasks, rows = path.graph.tasks, path.rows
     assert path.cycles.sum() == done.result.cycles
-    assert np.unique(path.graph.tasks["layer"][path.rows]).size == len(done.result.layers)
+    assert np.unique(tasks["layer"][rows]).size == len(done.result.layers)
+    gaps = tasks["start"][rows] - np.append([0], tasks["end"][rows[:-1]])
+    planned = tasks["release"][rows] == tasks["start"][rows]
+    assert (gaps >= 0).all()
+    assert planned[gaps > 0].all()
+
+
+def test_a_core_is_seen_from_its_units_that_compute(fused):
+    done, folder = fused
+    groups = stall_report(folder).as_dict("core")["groups"]
+    assert set(groups) == {*CORES, VECTOR_CORE}
+    for core, causes in groups.items():
+        assert sum(causes.values()) == done.result.cycles
+        units = [done.result.units[f"{core}.{unit}"] for unit in ("pe_array", "vector_unit")]
+        assert causes in units
+
+
+def test_comparing_a_run_with_another_tells_the_difference_of_their_lengths(fused, tmp_path):
+    done, folder = fused
+    ideal = record_interleaved(tmp_path / "ideal", "ideal").result
+    found = compare(folder, tmp_path / "ideal")
+    assert (found.before, found.after) == (done.result.cycles, ideal.cycles)
+    assert found.change.sum() == pytest.approx(ideal.cycles - done.result.cycles, abs=len(CAUSES))
+    assert found.headline().startswith(f"{found.before:,} -> {found.after:,} cycles")
