@@ -20,9 +20,10 @@ from simulator.fusion.costs import NodeCosts, chip_cycles, node_costs
 from simulator.fusion.granularity import Granularity
 from simulator.fusion.graph import FusedGraph
 from simulator.fusion.images import batch_graph
-from simulator.fusion.lower import Parts, lower_schedule
+from simulator.fusion.lower import lower_schedule
 from simulator.fusion.overlap import Overlap
 from simulator.fusion.problem import SchedulingProblem, route_table
+from simulator.fusion.rows import Parts
 from simulator.fusion.schedule import Schedule, schedule
 from simulator.program import Compiled, Int64s
 from simulator.workload.graph import Workload

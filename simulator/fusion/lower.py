@@ -8,44 +8,20 @@ Rules: ARCHITECTURE.md FUSE-7 to FUSE-9.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from hw_models.floorplan import Floorplan
 from hw_models.links import link_graph
 from hw_models.spec import OPERANDS
 from hw_models.tile_cost import is_on_array
-from simulator.fusion.costs import NodeCosts, chip_cycles
-from simulator.fusion.credits import Credits, credits
-from simulator.fusion.graph import FusedGraph
-from simulator.fusion.problem import SchedulingProblem
-from simulator.fusion.schedule import Schedule
-from simulator.fusion.schedule_kernel import FINAL_STORE, STREAM
+from simulator.fusion.costs import chip_cycles
+from simulator.fusion.rows import Parts, Rows
 from simulator.lowering.builder import ProgramBuilder
 from simulator.program import COMPUTE, CREDIT, DATA, LOAD, SEND, STORE, SYNC, Int64s, TileProgram
 
-STREAM_CHUNKS = 16
-"""Pieces of a node that streams; the first load and the last store are not hidden."""
 ALIGNMENT_BYTES = 64
 """Of tensors in DRAM."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """All that a fused program is made of.
-
-    eager: transfers are issued as soon as their data and room are there, not at the cycles of the
-    schedule at the earliest.
-    """
-
-    graph: FusedGraph
-    problem: SchedulingProblem
-    schedule: Schedule
-    costs: NodeCosts
-    plan: Floorplan
-    eager: bool = False
 
 
 def lower_schedule(parts: Parts) -> TileProgram:
@@ -53,17 +29,12 @@ def lower_schedule(parts: Parts) -> TileProgram:
     return _Lowering(parts).program()
 
 
-class _Lowering:
-    """Steps are numbered in the order of starts; entities are nodes, then transfers."""
+class _Lowering(Rows):
+    """Fills the rows with columns, edges, slots and trains."""
 
     def __init__(self, parts: Parts) -> None:
-        self.graph, self.problem, self.schedule = parts.graph, parts.problem, parts.schedule
-        self.costs, self.plan, self.eager = parts.costs, parts.plan, parts.eager
-        self.nodes = self.graph.layer.size
+        super().__init__(parts)
         self.dram = len(self.plan.cores)
-        every = self.schedule.transfers
-        self.kept = np.flatnonzero(every["reason"] != STREAM)
-        self.transfers = {name: column[self.kept] for name, column in every.items()}
         self.builder = ProgramBuilder()
 
     def program(self) -> TileProgram:
@@ -71,146 +42,13 @@ class _Lowering:
         count = slots["pool"].size
         self.builder.add_tasks(self.rows, self._columns())
         self.builder.add_slots(
-            count, {"buffer": slots["pool"], "offset": -1, "bytes": self._residence_bytes}
+            count, {"buffer": slots["pool"], "offset": -1, "bytes": self.residence_bytes}
         )
         self._add_edges()
         self._add_uses()
         self._add_trains()
         names = tuple(layer.name for layer in self.graph.workload.layers)
         return self.builder.build(self.plan, names)
-
-    # -- the order of steps and rows
-
-    @cached_property
-    def step(self) -> Int64s:
-        """Of every entity, its place in the order of the schedule's starts.
-
-        What starts together keeps the order in which it was decided.
-        """
-        place = np.empty(self.nodes, dtype=np.int64)
-        place[self.schedule.order] = np.arange(self.nodes)
-        for_node, last = self.transfers["for_node"], self.transfers["reason"] == FINAL_STORE
-        of_transfer = 3 * np.where(for_node < 0, 0, place[for_node]) + 2 * last
-        decided = np.concatenate([3 * place + 1, of_transfer])
-        start = np.concatenate([self.schedule.node_start, self.transfers["start"]])
-        step = np.empty(start.size, dtype=np.int64)
-        step[np.lexsort((decided, start))] = np.arange(start.size)
-        return step
-
-    @cached_property
-    def first_reader(self) -> Int64s:
-        """Of every tensor, the first node that reads it; the last of all where none does."""
-        reader = np.repeat(np.arange(self.nodes), np.diff(self.graph.need_pointers))
-        found = np.full(self.graph.tensor_bytes.size, self.nodes - 1, dtype=np.int64)
-        np.minimum.at(found, self.graph.needs, reader)
-        return found
-
-    @cached_property
-    def maker(self) -> Int64s:
-        """Of every residence, the entity that fills it."""
-        filled = self.schedule.residences["transfer"]
-        maker = np.full(filled.size, -1, dtype=np.int64)
-        kept = self.schedule.node_residence >= 0
-        maker[self.schedule.node_residence[kept]] = np.flatnonzero(kept)
-        number = np.full(self.schedule.transfers["tensor"].size, -1, dtype=np.int64)
-        number[self.kept] = np.arange(self.kept.size)
-        by_transfer = filled >= 0
-        maker[by_transfer] = self.nodes + number[filled[by_transfer]]
-        return maker
-
-    @cached_property
-    def users(self) -> tuple[Int64s, Int64s]:
-        """Pairs of a residence and an entity that reads it."""
-        reader = np.repeat(np.arange(self.nodes), np.diff(self.graph.need_pointers))
-        residence = self.schedule.need_residence
-        source = self.transfers["source_residence"]
-        sent = np.flatnonzero(source >= 0)
-        return (
-            np.concatenate([residence[residence >= 0], source[sent]]),
-            np.concatenate([reader[residence >= 0], self.nodes + sent]),
-        )
-
-    @cached_property
-    def credits(self) -> Credits:
-        residence, reader = self.users
-        last = self.step[self.maker].copy()
-        np.maximum.at(last, residence, self.step[reader])
-        table = self.schedule.residences
-        return credits(
-            table["pool"],
-            self._residence_bytes,
-            self.step[self.maker],
-            last,
-            table["to_cycle"],
-            self.problem.pool_bytes,
-        )
-
-    @cached_property
-    def _residence_bytes(self) -> Int64s:
-        return self.graph.tensor_bytes[self.schedule.residences["tensor"]]
-
-    @cached_property
-    def reads(self) -> Int64s:
-        """Bytes that each node streams in."""
-        return self.costs.of_nodes("stream_read_bytes")
-
-    @cached_property
-    def writes(self) -> Int64s:
-        """Bytes that each node streams out."""
-        return self.costs.of_nodes("stream_write_bytes")
-
-    @cached_property
-    def chunks(self) -> Int64s:
-        """Pieces of each node: no more than bytes that are streamed, so that each moves some."""
-        least = np.full(self.nodes, STREAM_CHUNKS, dtype=np.int64)
-        for moved in (self.reads, self.writes):
-            least = np.where(moved > 0, np.minimum(least, moved), least)
-        return np.where(self.reads + self.writes > 0, least, 1)
-
-    @cached_property
-    def own_rows(self) -> Int64s:
-        """Rows of each entity, in the order of steps."""
-        own = np.ones(self.step.size, dtype=np.int64)
-        own[: self.nodes] = self.chunks * (1 + (self.reads > 0) + (self.writes > 0))
-        rows = np.empty_like(own)
-        rows[self.step] = own
-        return rows
-
-    @cached_property
-    def ends(self) -> Int64s:
-        """Of each step, the row after its last; the link of a chain comes before its first."""
-        steps = np.array(self.credits.step, dtype=np.int64)
-        return np.cumsum(self.own_rows + np.bincount(steps, minlength=self.own_rows.size))
-
-    @property
-    def rows(self) -> int:
-        """Rows of the program."""
-        return int(self.ends[-1]) if self.ends.size else 0
-
-    @cached_property
-    def first(self) -> Int64s:
-        """First row of each entity."""
-        return (self.ends - self.own_rows)[self.step]
-
-    @cached_property
-    def computing(self) -> Int64s:
-        """Rows of the computations, (nodes, STREAM_CHUNKS); -1 beyond those of a node.
-
-        A load of chunk i + 1 stands before the computation of chunk i, its store after it.
-        """
-        chunk = np.arange(STREAM_CHUNKS)[None, :]
-        loads, stores = (self.reads > 0)[:, None], (self.writes > 0)[:, None]
-        before = np.minimum(chunk + 2, self.chunks[:, None]) * loads + chunk * stores
-        rows = self.first[: self.nodes, None] + before + chunk
-        return np.where(chunk < self.chunks[:, None], rows, -1)
-
-    @cached_property
-    def last(self) -> Int64s:
-        """Row after which each entity is done."""
-        last = self.first.copy()
-        done = self.computing.max(axis=1) + (self.writes > 0)
-        last[: self.nodes] = done
-        return last
 
     # -- columns
 
@@ -265,19 +103,11 @@ class _Lowering:
     def _fill_streams(self, columns: dict[str, Int64s]) -> None:
         """Loads and stores of the chunks of nodes that stream."""
         node, chunk = np.nonzero((self.computing >= 0) & (self.reads > 0)[:, None])
-        rows = self._stream_load_rows[node, chunk]
+        rows = self.stream_load_rows[node, chunk]
         self._move(columns, rows, node, LOAD, _share(self.reads[node], chunk, self.chunks[node]))
         node, chunk = np.nonzero((self.computing >= 0) & (self.writes > 0)[:, None])
         rows = self.computing[node, chunk] + 1
         self._move(columns, rows, node, STORE, _share(self.writes[node], chunk, self.chunks[node]))
-
-    @cached_property
-    def _stream_load_rows(self) -> Int64s:
-        """Rows of the loads of chunks: the first in front, others before the chunk before."""
-        rows = np.full_like(self.computing, -1)
-        rows[:, 0] = self.first[: self.nodes]
-        rows[:, 1:] = np.where(self.computing[:, 1:] >= 0, self.computing[:, :-1] - 1, -1)
-        return rows
 
     def _move(
         self, columns: dict[str, Int64s], rows: Int64s, node: Int64s, kind: int, moved: Int64s
@@ -351,7 +181,7 @@ class _Lowering:
             self.builder.add_edges(last[maker[residence]], target, DATA)
         self._add_edges_through_dram()
         self._add_stream_edges()
-        link_rows = self._link_rows
+        link_rows = self.link_rows
         step_entity = np.argsort(self.step)
         waiting = np.flatnonzero(self.credits.before >= 0)
         self.builder.add_edges(
@@ -391,7 +221,7 @@ class _Lowering:
     def _add_stream_edges(self) -> None:
         """Within nodes that stream: load, compute, store; two loaded chunks at a time."""
         loads, stores = self.reads > 0, self.writes > 0
-        load, compute = self._stream_load_rows[loads], self.computing[loads]
+        load, compute = self.stream_load_rows[loads], self.computing[loads]
         there = load >= 0
         self.builder.add_edges(load[there], compute[there], DATA)
         later = there[:, 2:]
@@ -399,13 +229,6 @@ class _Lowering:
         made = self.computing[stores]
         made = made[made >= 0]
         self.builder.add_edges(made, made + 1, DATA)
-
-    @cached_property
-    def _link_rows(self) -> Int64s:
-        """Row of the SYNC of each link of the chains."""
-        entity = np.argsort(self.step)
-        steps = np.array(self.credits.step, dtype=np.int64)
-        return self.first[entity[steps]] - 1
 
     def _add_chains(self, link_rows: Int64s, last: Int64s) -> None:
         link_of = np.full(self.maker.size, -1, dtype=np.int64)

@@ -104,7 +104,7 @@ def test_what_a_unit_works_for_adds_up(run):
 
 
 def test_the_page_says_it_of_cores_and_has_no_roofline(run):
-    view, result = run
+    view, _ = run
     page = build_page(view, marked_path(view))
     titles = re.findall(r"<h2>(.*?)</h2>", page)
     assert {"Timeline", "Links", "Layers over time", "Layers"} < set(titles)

@@ -71,7 +71,8 @@ def rows_of_run(view: RunView, what: Shown = "cores") -> Rows:
     if view.tiles is None:
         return rows_of(view.units)
     has_tasks = view.by_layer.any(axis=(1, 2))
-    worked = np.delete(view.timeline, CAUSE["idle/no_work"], axis=1).any(axis=(1, 2))
+    idle_cycles = view.timeline[:, CAUSE["idle/no_work"]].sum(axis=1)
+    worked = idle_cycles < view.end_cycle
     codes = {unit: code for code, unit in enumerate(view.units)}
     names, counts, idle = [], np.zeros(len(codes), dtype=bool), 0
     for unit, code in codes.items():
