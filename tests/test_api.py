@@ -185,7 +185,7 @@ def test_a_wrong_picture_is_named(run):
     with pytest.raises(
         InputError,
         match=r"^picture must be one of timeline, stalls, roofline, bandwidth, buffers, energy, "
-        r"units, not 'pie'$",
+        r"units, cores, layers, links, not 'pie'$",
     ):
         ts.picture(run, "pie")
 

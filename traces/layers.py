@@ -78,7 +78,8 @@ class Interleaved:
 
     def parts(self, intervals: Columns, layer: Int64s) -> tuple[Int64s, Int64s, Int64s]:
         """The intervals of a layer's home in which it works or waits for a task of that layer."""
-        at = np.flatnonzero((layer >= 0) & (self.home[layer] == intervals["unit"]))
+        home = np.append(self.home, -1)[layer]
+        at = np.flatnonzero((layer >= 0) & (home == intervals["unit"]))
         return at, layer[at], (intervals["end"] - intervals["start"])[at]
 
 

@@ -12,8 +12,10 @@ from tests.simulator.fusion.interleaved_run import (
     VECTOR_CORE,
     record_interleaved,
 )
+from traces.errors import InputError
 from traces.plots import layer_lanes, links, roofline, stall_stack, timeline, utilisation
 from traces.plots.rows import rows_of_run
+from traces.plots.standalone import picture
 from traces.plots.theme import NARROW_PX, WIDE_PX
 from traces.plots.view import load_view
 from traces.report.headline import headline
@@ -123,3 +125,15 @@ def test_the_table_says_who_computes_a_layer_and_how_well(run):
         assert f"{100 * layer.utilisation:.1f} %" in cells
         assert f"{layer.cycles:,}" in cells
         assert cells[3].endswith(" + 1") == (i == DIVIDED)
+
+
+@pytest.mark.parametrize("name", ["cores", "layers", "links", "timeline"])
+def test_its_pictures_are_there_as_files(name, run):
+    svg = picture(run[0], name)
+    assert "var(" not in svg
+    ET.fromstring(svg)
+
+
+def test_a_roofline_is_refused(run):
+    with pytest.raises(InputError, match=r"^.*run: has nothing to show in a picture of roofline$"):
+        picture(run[0], "roofline")

@@ -95,6 +95,16 @@ def test_layers_in_turn_have_all_cycles_of_the_run(units):
         assert causes.sum() == end
 
 
+def test_a_run_that_died_before_its_first_task_has_no_layers():
+    tasks, ledger, end = run_of([[(2, 3, 0)], []])
+    nothing = {name: column[:0] for name, column in tasks.items()}
+    no_layer = np.full_like(ledger["layer"], -1)
+    for interleaved in (False, True):
+        found = layer_cycles(nothing, 0, end, interleaved)
+        assert causes_by_layer(found, ledger, no_layer).size == 0
+    assert main_units(nothing).size == 0
+
+
 def test_units_that_do_macs_come_before_those_that_only_compute():
     tasks = {
         "kind": np.array([COMPUTE, COMPUTE, LOAD]),

@@ -70,7 +70,7 @@ def rows_of_run(view: RunView, what: Shown = "cores") -> Rows:
     """
     if view.tiles is None:
         return rows_of(view.units)
-    has_tasks = view.by_layer.any(axis=(1, 2))
+    has_tasks = view.by_layer.sum(axis=(1, 2)) > 0
     idle_cycles = view.timeline[:, CAUSE["idle/no_work"]].sum(axis=1)
     worked = idle_cycles < view.end_cycle
     codes = {unit: code for code, unit in enumerate(view.units)}

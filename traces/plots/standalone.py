@@ -58,16 +58,17 @@ def on_its_own(svg: str, legend: Legend) -> str:
 PICTURES: dict[str, tuple[Callable[[RunView, int], str], Callable[[RunView], Legend]]] = {
     "timeline": (timeline.draw, lambda view: of_causes(timeline.causes_shown(view))),
     "stalls": (stall_stack.draw, lambda view: of_causes(stall_stack.causes_shown(view))),
-    "cores": (stall_stack.draw_units, lambda view: of_causes(stall_stack.causes_of_units(view))),
-    "layers": (layer_lanes.draw, lambda view: of_causes(layer_lanes.causes_shown(view))),
-    "links": (links.draw, lambda view: []),
     "roofline": (roofline.draw, lambda view: of_causes(roofline.causes_shown(view))),
     "bandwidth": (bandwidth.draw, lambda view: [(READ, "read"), (WRITE, "written")]),
     "buffers": (occupancy.draw, lambda view: []),
     "energy": (energy.draw, lambda view: []),
     "units": (utilisation.draw, lambda view: []),
+    "cores": (stall_stack.draw_units, lambda view: of_causes(stall_stack.causes_of_units(view))),
+    "layers": (layer_lanes.draw, lambda view: of_causes(layer_lanes.causes_shown(view))),
+    "links": (links.draw, lambda view: []),
 }
-"""Name -> how to draw it, and what its colours mean."""
+"""Name -> how to draw it, and what its colours mean. cores, layers, links: of runs in which layers
+take turns."""
 
 
 def picture(view: RunView, name: str) -> str:

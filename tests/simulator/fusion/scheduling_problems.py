@@ -122,7 +122,7 @@ def tile_lists(draw: st.DrawFn, cores: int) -> list[Tile]:
             tiles.append(
                 Tile(
                     layer=layer,
-                    cycles=draw(st.integers(0, 40)),
+                    cycles=draw(st.integers(1, 40)),
                     out_bytes=draw(sizes),
                     reads=tuple(sorted(reads)),
                     loads=tuple(sorted(loads)),
