@@ -241,6 +241,7 @@ def prepare_folder(folder: Path, *, force: bool) -> FolderLock:
 
 def _empty(folder: Path, force: bool) -> None:
     from simulator.run import MAPPING, RESULT, SCHEDULE
+    from traces.commands.report import PAGE
     from traces.schema import MANIFEST, STREAM_SUFFIX
 
     present = sorted(path.name for path in folder.iterdir() if path.name != LOCK)
@@ -251,7 +252,7 @@ def _empty(folder: Path, force: bool) -> None:
     if MANIFEST not in present:
         raise InputError(f"--out {folder}: holds no earlier run, so --force leaves it alone")
     for name in present:
-        if name in (MANIFEST, RESULT, MAPPING, SCHEDULE) or name.endswith(STREAM_SUFFIX):
+        if name in (MANIFEST, RESULT, MAPPING, SCHEDULE, PAGE) or name.endswith(STREAM_SUFFIX):
             (folder / name).unlink()
 
 

@@ -110,3 +110,12 @@ def test_a_run_of_several_cores_can_be_asked_again(tmp_path, capsys):
     assert found[1] == found[2]
     line = failure(["replay", str(folder), "--set", "noc=2x", "--check"], capsys)
     assert line
+
+
+def test_a_page_of_the_run_before_goes_with_it(tmp_path, capsys):
+    folder = tmp_path / "run"
+    for words in ([*RUN, "--out", str(folder)], ["report", str(folder)]):
+        assert tilesim(words, capsys)[0] == 0
+    assert (folder / "report.html").exists()
+    assert tilesim([*RUN, "--out", str(folder), "--force"], capsys)[0] == 0
+    assert not (folder / "report.html").exists()
