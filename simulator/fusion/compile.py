@@ -22,7 +22,7 @@ from simulator.fusion.graph import FusedGraph
 from simulator.fusion.images import batch_graph
 from simulator.fusion.lower import lower_schedule
 from simulator.fusion.overlap import Overlap
-from simulator.fusion.problem import SchedulingProblem, route_table
+from simulator.fusion.problem import LinkOrder, SchedulingProblem, route_table
 from simulator.fusion.rows import Parts
 from simulator.fusion.schedule import Schedule, schedule
 from simulator.program import Compiled, Int64s
@@ -48,8 +48,9 @@ class FusionChoices:
     what makes the shorter schedule.
     prefetch_weights: weights that fit are fetched before all else. stacks: first layer of each
     stack after the first; no node is decided before those of earlier stacks. order: of the nodes,
-    instead of the policy. eager: transfers are issued as soon as data and room are there, not at
-    the cycles that the schedule gives them.
+    instead of the policy. links: whether a transfer may go into a gap before transfers that were
+    decided earlier (gaps) or not (fifo). eager: transfers are issued as soon as data and room are
+    there, not at the cycles that the schedule gives them.
     """
 
     granularity: Granularity = field(default_factory=lambda: Granularity.parse("line"))
@@ -62,6 +63,7 @@ class FusionChoices:
     prefetch_weights: bool = True
     stacks: tuple[int, ...] = ()
     order: Int64s | None = None
+    links: LinkOrder = "gaps"
     eager: bool = False
 
 
@@ -217,6 +219,7 @@ def scheduling_problem(
         order=choices.order,
         policy="latency" if choices.policy == "best" else choices.policy,
         prefetch_weights=choices.prefetch_weights,
+        links=choices.links,
     )
 
 

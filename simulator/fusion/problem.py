@@ -17,6 +17,7 @@ from traces.errors import InputError
 
 Int64s = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+LinkOrder = Literal["fifo", "gaps"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class SchedulingProblem:
     policy: "memory" decides the ready node of the highest layer first, "latency" the one whose
         predecessors end first. prefetch_weights: weights of a stack that fit are fetched before
         all else of it.
+    links: a link serves transfers in the order of decision ("fifo"), or each in the earliest gap
+        that is long enough ("gaps").
     stack: int64 (n,), ascending; no node is decided before those of lower stacks. None: all one.
     order: int64 (n,), the nodes in the order of decision, instead of policy and stacks.
     """
@@ -69,6 +72,7 @@ class SchedulingProblem:
     link_names: tuple[str, ...]
     policy: Literal["memory", "latency"] = "memory"
     prefetch_weights: bool = True
+    links: LinkOrder = "fifo"
     stack: Int64s | None = None
     order: Int64s | None = None
 

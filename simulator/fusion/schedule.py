@@ -5,8 +5,10 @@ One ready node after the other is decided, with all that it needs, for good:
  - a need that isn't in its pool is fetched from the core that has held it longest, or off-chip,
    with policy "memory" just in time: to arrive when the core is idle and the predecessors have
    ended, if it can; with "latency" as soon as it can;
- - a link serves transfers in the order of decision, one at a time, without going back into gaps;
-   a transfer takes all links of its route for ceil(bits / narrowest width) cycles and starts when
+ - a link serves one transfer at a time, with links "fifo" in the order of decision, without going
+   back into gaps; with "gaps" a transfer goes into the earliest one that is long enough, also
+   before transfers that were decided earlier;
+ - a transfer takes all links of its route for ceil(bits / narrowest width) cycles and starts when
    they are free, its data exist, and the target pool has room from then on;
  - an output takes its room when its node starts. A tensor frees its room in a pool when the last
    node that reads it there ends, provided that readers elsewhere have another copy to go to;
@@ -18,7 +20,7 @@ One ready node after the other is decided, with all that it needs, for good:
  - weights that are prefetched are queued before everything else, as long as there is room.
 
 Source: scheduler semantics of Stream (IEEE TC 2024, doi 10.1109/TC.2024.3477938), as observed in
-its published runs on three chips.
+its published runs on three chips; there with links "fifo".
 """
 
 from __future__ import annotations
@@ -122,7 +124,7 @@ def schedule(problem: SchedulingProblem) -> Schedule:
 
 def _reason(problem: SchedulingProblem, status: int, state: State) -> str:
     if status == NO_ROUTE:
-        source, target = (problem.place_name(int(core)) for core in state.counts[2:])
+        source, target = (problem.place_name(int(core)) for core in state.counts[3:])
         return f"links: there must be a route between {source} and {target}, not none"
     raise AssertionError("a working set that was checked didn't fit")
 

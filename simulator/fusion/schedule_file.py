@@ -5,6 +5,7 @@ overlap: full
 policy: latency
 prefetch_weights: true
 eager: false                     # transfers as soon as they can, not at the cycles of the schedule
+links: gaps                      # or fifo: transfers in the order of decision
 stacks: [conv5]                  # first layers of the stacks after the first
 tiles: {conv1: [4, 1, 14]}       # channel parts, rows, columns, where they differ
 cores:
@@ -46,6 +47,7 @@ class ScheduleFile(Strict):
     policy: Literal["best", "latency", "memory"] = "best"
     prefetch_weights: bool = True
     eager: bool = False
+    links: Literal["fifo", "gaps"] = "gaps"
     stacks: Names = ()
     tiles: dict[str, Tile] = Field(default_factory=dict)
     cores: dict[str, Names] = Field(default_factory=dict)
@@ -67,6 +69,7 @@ def load_schedule(path: Path, workload: Workload) -> tuple[FusionChoices, tuple[
         policy=spec.policy,
         prefetch_weights=spec.prefetch_weights,
         eager=spec.eager,
+        links=spec.links,
         stacks=tuple(sorted(names.index(name) for name in spec.stacks)),
     )
     return choices, spec.order
@@ -116,6 +119,7 @@ def schedule_text(fused: FusedProgram) -> str:
         "policy": fused.problem.policy,
         "prefetch_weights": choices.prefetch_weights,
         "eager": choices.eager,
+        "links": choices.links,
         "stacks": [names[first] for first in choices.stacks],
         "tiles": {name: list(tile) for name, tile in choices.granularity.layers.items()},
         "cores": {

@@ -1,7 +1,8 @@
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,assignment"
 """The list scheduler as a compiled kernel over `schedule_tables`; its rules are in `schedule`.
 
-Timelines of pools are searched from their end, because nearly all decisions are about the end.
+Timelines of pools are searched from their end, because nearly all decisions are about it; those of
+links from both, because what is off-chip from the beginning may go into their first gaps.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import numpy as np
 from numba import njit
 
 from simulator.fusion.schedule_tables import (
+    BEFORE_ALL,
     DONE,
     EVICTION,
     FETCH,
@@ -69,8 +71,7 @@ def _prefetch(s, stack):
             place, tensor = s.needs[row].place, s.tensors[s.needs[row].tensor]
             if place < 0 or not tensor.is_weight or s.places[place].residence >= 0:
                 continue
-            pool = s.pools[s.places[place].pool]
-            if pool.open_bytes + tensor.bytes <= pool.bytes:
+            if _fits(s, place):
                 status = _fetch(s, place, -1, 0)
                 if status != DONE:
                     return status
@@ -110,14 +111,11 @@ def _place_node(s, node, start):
         status = _make_room(s, this.output_place, node, start)
         if status != DONE:
             return status
-    if this.reads_stream:
-        start = max(start, _route_free(s, s.cores, this.core))
-    if this.writes_stream:
-        start = max(start, _route_free(s, this.core, s.cores))
-    if start == NEVER:
+    read = _route(s, s.cores, this.core) if this.reads_stream else np.int64(-1)
+    write = _route(s, this.core, s.cores) if this.writes_stream else np.int64(-1)
+    if read == NEVER or write == NEVER:
         return NO_ROUTE
-    if this.output_place >= 0:
-        start = _earliest_room(s, s.places[this.output_place].pool, tensor.bytes, start)
+    start = _earliest_start(s, read, write, this.cycles, this.output_place, start)
     this.start = start
     this.end = start + this.cycles
     s.core_free[this.core] = this.end
@@ -188,17 +186,19 @@ def _free_idle_copies(s, tensor):
 @njit(cache=True)
 def _fetch(s, place, node, ready):
     """Bring a tensor to a place, from who has held it longest, to be there at cycle `ready`."""
-    tensor, target, pool = s.places[place].tensor, s.places[place].core, s.places[place].pool
-    size = s.tensors[tensor].bytes
+    tensor, target = s.places[place].tensor, s.places[place].core
     source, sender, since = _longest_holder(s, tensor, target)
     if since == NEVER:
         return NO_ROUTE
-    duration = _transfer_cycles(s, source, target, size)
+    route = _route(s, source, target)
+    duration = _transfer_cycles(s, route, s.tensors[tensor].bytes)
     since = max(since, ready - duration - s.latency_cycles)
-    status = _make_room(s, place, node, max(since, _route_free(s, source, target)))
-    if status != DONE:
-        return status
-    start = _earliest_room(s, pool, size, max(since, _route_free(s, source, target)))
+    if not _fits(s, place):
+        wanted = _earliest_free(s, route, -1, duration, since)
+        status = _make_room(s, place, node, wanted)
+        if status != DONE:
+            return status
+    start = _earliest_start(s, route, -1, duration, place, since)
     end = start + duration
     arrival = end + s.latency_cycles
     moved = (tensor, source, target, start, end, FETCH, node, sender, s.counts[1])
@@ -221,9 +221,9 @@ def _longest_holder(s, tensor, target):
         row, core = s.places[place].residence, s.places[place].core
         if row < 0 or s.residences[row].available >= since:
             continue
-        if _route_free(s, core, target) < NEVER:
+        if _route(s, core, target) < NEVER:
             source, sender, since = core, row, s.residences[row].available
-    if this.offchip_at < since and _route_free(s, s.cores, target) < NEVER:
+    if this.offchip_at < since and _route(s, s.cores, target) < NEVER:
         return s.cores, np.int64(-1), this.offchip_at
     return source, sender, since
 
@@ -244,10 +244,12 @@ def _to_offchip(s, place, reason, node, wanted):
     """Write a tensor off-chip, not before cycle `wanted`."""
     tensor, core, row = s.places[place].tensor, s.places[place].core, s.places[place].residence
     residence = s.residences[row]
-    start = max(residence.available, wanted, _route_free(s, core, s.cores))
-    if start == NEVER:
+    route = _route(s, core, s.cores)
+    if route == NEVER:
         return NO_ROUTE
-    end = start + _transfer_cycles(s, core, s.cores, s.tensors[tensor].bytes)
+    duration = _transfer_cycles(s, route, s.tensors[tensor].bytes)
+    start = _earliest_start(s, route, -1, duration, -1, max(residence.available, wanted))
+    end = start + duration
     s.tensors[tensor].offchip_at = end + s.latency_cycles
     residence.last_use = max(residence.last_use, end + s.latency_cycles)
     moved = (tensor, core, s.cores, start, end, reason, node, row, -1)
@@ -257,9 +259,8 @@ def _to_offchip(s, place, reason, node, wanted):
 @njit(cache=True)
 def _make_room(s, place, node, wanted):
     """Evict from cycle `wanted` on until a tensor fits its pool, now or at some later time."""
-    pool, size = s.places[place].pool, s.tensors[s.places[place].tensor].bytes
-    while s.pools[pool].open_bytes + size > s.pools[pool].bytes:
-        victim = _least_wanted(s, pool, node)
+    while not _fits(s, place):
+        victim = _least_wanted(s, s.places[place].pool, node)
         if victim < 0:
             return NO_ROOM
         if s.tensors[s.places[victim].tensor].offchip_at == NEVER:
@@ -268,6 +269,13 @@ def _make_room(s, place, node, wanted):
                 return status
         _close(s, victim)
     return DONE
+
+
+@njit(cache=True)
+def _fits(s, place):
+    """Whether the pool of a place has room for it, now or at some later time."""
+    pool = s.pools[s.places[place].pool]
+    return pool.open_bytes + s.tensors[s.places[place].tensor].bytes <= pool.bytes
 
 
 @njit(cache=True)
@@ -286,9 +294,97 @@ def _least_wanted(s, pool, node):
 
 
 @njit(cache=True)
-def _earliest_room(s, pool, size, since):
-    """First cycle from `since` on after which the pool always has room for `size` bytes."""
-    limit = s.pools[pool].bytes - size
+def _earliest_start(s, read, write, duration, place, since):
+    """First cycle from `since` on with routes free for a duration and room at a place; -1: none."""
+    start, free = since, np.int64(-1)
+    while start > free:
+        free = _earliest_free(s, read, write, duration, start)
+        start = _earliest_room(s, place, free) if place >= 0 else free
+    return start
+
+
+@njit(cache=True)
+def _earliest_free(s, read, write, duration, since):
+    """First cycle from `since` on with all links of two routes, or -1, free for a duration."""
+    free, tried = since, np.int64(-1)
+    while free > tried:
+        tried = free
+        for route in (read, write):
+            if route >= 0:
+                for at in range(s.routes[route].first, s.routes[route].end):
+                    free = _earliest_gap(s, s.route_links[at], duration, free)
+    return free
+
+
+@njit(cache=True)
+def _earliest_gap(s, link, duration, since):
+    """First cycle from `since` on from which a link is free for a duration."""
+    this = s.links[link]
+    start = max(since, this.filled_to) if duration >= this.filled_for else since
+    busy = _first_busy(s, link, start)
+    while busy >= 0 and s.busy[busy].start - start < duration:
+        start, busy = max(start, s.busy[busy].end), s.busy[busy].later
+    if since == 0:
+        this.filled_for, this.filled_to = duration, start
+    return start
+
+
+@njit(cache=True)
+def _first_busy(s, link, since):
+    """First busy interval of a link that ends after a cycle, searched from both ends; -1: none."""
+    first, last = s.links[link].oldest, s.links[link].newest
+    if first < 0:
+        return first
+    while s.busy[first].end <= since and s.busy[last].end > since:
+        first, last = s.busy[first].later, s.busy[last].earlier
+    return first if s.busy[first].end > since else s.busy[last].later
+
+
+@njit(cache=True)
+def _occupy(s, link, start, end):
+    """Take a link for an interval, joined with what it touches; False when the table is full."""
+    later = _first_busy(s, link, start - 1)
+    if later >= 0 and s.busy[later].start <= end:
+        _widen(s, link, later, start, end)
+        return True
+    row = s.counts[2]
+    if row == s.busy.size:
+        return False
+    s.counts[2] = row + 1
+    s.busy[row].start, s.busy[row].end = start, end
+    _follow(s, link, s.busy[later].earlier if later >= 0 else s.links[link].newest, row)
+    _follow(s, link, row, later)
+    return True
+
+
+@njit(cache=True)
+def _widen(s, link, row, start, end):
+    """Join an interval to the first busy one that it touches, and this to the next if they do."""
+    this = s.busy[row]
+    this.start, this.end = min(this.start, start), max(this.end, end)
+    if this.later >= 0 and s.busy[this.later].start == this.end:
+        this.end = s.busy[this.later].end
+        _follow(s, link, row, s.busy[this.later].later)
+
+
+@njit(cache=True)
+def _follow(s, link, earlier, later):
+    """Make two busy intervals of a link neighbours; -1: none, the other is the end of the list."""
+    if earlier >= 0:
+        s.busy[earlier].later = later
+    else:
+        s.links[link].oldest = later
+    if later >= 0:
+        s.busy[later].earlier = earlier
+    else:
+        s.links[link].newest = earlier
+
+
+@njit(cache=True)
+def _earliest_room(s, place, since):
+    """First cycle from `since` on after which the pool of a place always has room for it."""
+    pool = s.places[place].pool
+    limit = s.pools[pool].bytes - s.tensors[s.places[place].tensor].bytes
     used = s.pools[pool].open_bytes
     event = s.pools[pool].newest
     while event >= 0 and s.events[event].time > since:
@@ -349,30 +445,26 @@ def _add_event(s, pool, row, time, size):
 
 
 @njit(cache=True)
-def _route_free(s, source, target):
-    """First cycle at which all links of a route are free; NEVER, and noted, without one."""
-    route = s.routes[source * (s.cores + 1) + target]
-    if route.first == route.end:
-        s.counts[2], s.counts[3] = source, target
+def _route(s, source, target):
+    """Row of a route; NEVER, and noted, without one."""
+    row = source * (s.cores + 1) + target
+    if s.routes[row].first == s.routes[row].end:
+        s.counts[3], s.counts[4] = source, target
         return NEVER
-    free = np.int64(0)
-    for at in range(route.first, route.end):
-        free = max(free, s.links[s.route_links[at]].free)
-    return free
+    return row
 
 
 @njit(cache=True)
-def _transfer_cycles(s, source, target, size):
-    route = s.routes[source * (s.cores + 1) + target]
+def _transfer_cycles(s, route, size):
     narrowest = NEVER
-    for at in range(route.first, route.end):
+    for at in range(s.routes[route].first, s.routes[route].end):
         narrowest = min(narrowest, s.links[s.route_links[at]].width_bits)
     return (8 * size + narrowest - 1) // narrowest
 
 
 @njit(cache=True)
 def _write_transfer(s, values):
-    """Append a transfer and occupy its links to its end; False when the table is full."""
+    """Append a transfer and occupy its links; False when a table is full."""
     if s.counts[0] == s.transfers.size:
         return False
     row = s.transfers[s.counts[0]]
@@ -381,5 +473,6 @@ def _write_transfer(s, values):
     row.reason, row.for_node, row.source_residence, row.target_residence = values[5:]
     route = s.routes[row.source * (s.cores + 1) + row.target]
     for at in range(route.first, route.end):
-        s.links[s.route_links[at]].free = row.end
+        if not _occupy(s, s.route_links[at], row.start if s.in_gaps else BEFORE_ALL, row.end):
+            return False
     return True

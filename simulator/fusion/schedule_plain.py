@@ -19,6 +19,8 @@ from simulator.fusion.schedule import (
     Schedule,
 )
 
+Span = tuple[int, int]
+
 
 @dataclass(eq=False)
 class Stay:
@@ -45,7 +47,7 @@ class Scheduler:
     starts: dict[int, int] = field(default_factory=dict)
     ends: dict[int, int] = field(default_factory=dict)
     offchip: dict[int, int] = field(default_factory=dict)
-    link_free: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    link_uses: dict[int, list[Span]] = field(default_factory=lambda: defaultdict(list))
     core_free: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     made: dict[int, int] = field(default_factory=dict)
     read: dict[int, int] = field(default_factory=dict)
@@ -132,9 +134,8 @@ class Scheduler:
         streamed = [int(p.needs[n]) for n in self.needs(node) if p.need_streamed[n]]
         ways = [(p.offchip, core)] if streamed else []
         ways += [(core, p.offchip)] if p.output_streamed[node] else []
-        start = max([start, *(self.free(*way) for way in ways)])
-        if not p.output_streamed[node]:
-            start = self.room(pool, self.size(output), start)
+        room_of = None if p.output_streamed[node] else output
+        start = self.earliest(ways, int(p.cycles[node]), start, pool, room_of)
         end = start + int(p.cycles[node])
         if streamed:
             self.move((streamed[0], p.offchip, core, start, end, STREAM, node, -1, -1))
@@ -181,8 +182,9 @@ class Scheduler:
         duration = self.duration(source, core, tensor)
         if p.policy == "memory":
             since = max(since, idle - duration - p.latency_cycles)
-        self.evict(pool, self.size(tensor), node, max(since, self.free(source, core)))
-        start = self.room(pool, self.size(tensor), max(since, self.free(source, core)))
+        way = [(source, core)]
+        self.evict(pool, self.size(tensor), node, self.earliest(way, duration, since))
+        start = self.earliest(way, duration, since, pool, tensor)
         end = start + duration
         row = (tensor, source, core, start, end, FETCH, node, sender, len(self.stays))
         arrival = end + p.latency_cycles
@@ -211,8 +213,9 @@ class Scheduler:
     def store(self, stay: Stay, reason: int, node: int, wanted: int) -> None:
         """Write a stay off-chip, from cycle `wanted` on."""
         p = self.problem
-        start = max(stay.available, wanted, self.free(stay.core, p.offchip))
-        end = start + self.duration(stay.core, p.offchip, stay.tensor)
+        duration = self.duration(stay.core, p.offchip, stay.tensor)
+        start = self.earliest([(stay.core, p.offchip)], duration, max(stay.available, wanted))
+        end = start + duration
         row = (stay.tensor, stay.core, p.offchip, start, end, reason, node, stay.number, -1)
         self.move(row)
         self.offchip[stay.tensor] = end + p.latency_cycles
@@ -234,15 +237,46 @@ class Scheduler:
                 self.store(victim, EVICTION, node, wanted)
             victim.end = victim.last_use
 
-    def room(self, pool: int, size: int, since: int) -> int:
-        """First cycle from `since` on after which a pool always has room."""
+    def earliest(
+        self,
+        ways: list[tuple[int, int]],
+        duration: int,
+        since: int,
+        pool: int = 0,
+        tensor: int | None = None,
+    ) -> int:
+        """First cycle from `since` on with ways free for a duration and room for a tensor."""
+        links = {link for way in ways for link in self.problem.route(*way).tolist()}
+        busy = [span for link in links for span in self.busy(link)]
+        changes = [t for s in self.stays if s.pool == pool for t in (s.start, s.end) if t < inf]
+        return min(
+            int(t)
+            for t in {since, *changes, *(end for _, end in busy)}
+            if t >= since
+            and all(t + duration <= start or end <= t for start, end in busy)
+            and (tensor is None or self.has_room(pool, self.size(tensor), t))
+        )
+
+    def has_room(self, pool: int, size: int, since: float) -> bool:
+        """Whether a pool has room from a cycle on."""
         stays = [s for s in self.stays if s.pool == pool]
-        times = sorted({since, *(t for s in stays for t in (s.start, s.end) if since < t < inf)})
-        for time in reversed(times):
-            used = sum(self.size(s.tensor) for s in stays if s.start <= time < s.end)
-            if used + size > self.problem.pool_bytes[pool]:
-                return int(times[times.index(time) + 1])
-        return since
+        return all(
+            sum(self.size(s.tensor) for s in stays if s.start <= t < s.end) + size
+            <= self.problem.pool_bytes[pool]
+            for t in [since, *(s.start for s in stays if s.start > since)]
+        )
+
+    def busy(self, link: int) -> list[Span]:
+        """When a link isn't free: up to its last use, or (gaps) in its uses, joined."""
+        uses = sorted(self.link_uses[link])
+        if self.problem.links == "fifo":
+            return [(-1, max(end for _, end in uses))] if uses else []
+        joined: list[Span] = []
+        for start, end in uses:
+            touches = bool(joined) and joined[-1][1] >= start
+            first = joined.pop()[0] if touches else start
+            joined.append((first, end))
+        return joined
 
     def settle(
         self, tensor: int, pool: int, core: int, start: int, available: int, transfer: int
@@ -251,10 +285,6 @@ class Scheduler:
         number = len(self.stays)
         self.stays.append(Stay(number, tensor, pool, core, start, available, transfer, available))
         return self.stays[-1]
-
-    def free(self, source: int, target: int) -> int:
-        """First cycle at which a route is free."""
-        return max(self.link_free[link] for link in self.problem.route(source, target).tolist())
 
     def duration(self, source: int, target: int, tensor: int) -> int:
         """Cycles of a transfer."""
@@ -265,7 +295,7 @@ class Scheduler:
         """Write a transfer down and occupy its links."""
         self.transfers.append(row)
         for link in self.problem.route(row[1], row[2]).tolist():
-            self.link_free[link] = row[4]
+            self.link_uses[link].append((row[3], row[4]))
 
     def prefetch(self, stack: int) -> None:
         """Queue the weights of a stack that fit."""

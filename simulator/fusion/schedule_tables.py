@@ -16,6 +16,7 @@ from simulator.fusion.problem import Bools, Int64s, Places, SchedulingProblem
 
 Table = NDArray[Any]
 NEVER = int(np.iinfo(np.int64).max)
+BEFORE_ALL = -1
 DONE, NO_ROOM, NO_ROUTE, TABLE_FULL = range(4)
 FETCH, EVICTION, FINAL_STORE, STREAM = range(4)
 
@@ -37,7 +38,8 @@ TENSOR = columns(
 PLACE = columns("tensor pool core readers_left residence pinned next previous")
 POOL = columns("bytes open_bytes newest")
 ROUTE = columns("first end")
-LINK = columns("width_bits free")
+LINK = columns("width_bits oldest newest filled_for filled_to")
+BUSY = columns("start end earlier later")
 TRANSFER = columns(
     "tensor source target start end reason for_node source_residence target_residence"
 )
@@ -55,9 +57,12 @@ class State(NamedTuple):
         previous, ring of the places of a pool with an open residence, whose head is row
         first_ring + pool.
     pools: open_bytes, of residences without an end yet; newest event of the timeline.
+    links: oldest and newest busy interval; before cycle filled_to no gap is as long as filled_for
+        cycles. busy: intervals in which a link isn't free, those that touch joined; in decision
+        order a link is busy from BEFORE_ALL to the end of its last transfer.
     followers: nodes that wait for the maker of a tensor. route_links: links of the routes.
-    core_free: first free cycle of each core. counts: rows of transfers and of residences; source
-        and target of a route that is missing.
+    core_free: first free cycle of each core. counts: rows of transfers, of residences and of busy
+        intervals; source and target of a route that is missing.
     """
 
     nodes: Table
@@ -67,6 +72,7 @@ class State(NamedTuple):
     pools: Table
     routes: Table
     links: Table
+    busy: Table
     transfers: Table
     residences: Table
     events: Table
@@ -81,6 +87,7 @@ class State(NamedTuple):
     by_ready_time: int
     just_in_time: int
     prefetch: int
+    in_gaps: int
 
 
 def empty_state(problem: SchedulingProblem, at: Places, rows: int) -> State:
@@ -100,7 +107,14 @@ def empty_state(problem: SchedulingProblem, at: Places, rows: int) -> State:
             first=problem.route_pointers[:-1],
             end=problem.route_pointers[1:],
         ),
-        links=_table(LINK, problem.link_width_bits.size, width_bits=problem.link_width_bits),
+        links=_table(
+            LINK,
+            problem.link_width_bits.size,
+            width_bits=problem.link_width_bits,
+            oldest=-1,
+            newest=-1,
+        ),
+        busy=_table(BUSY, rows),
         transfers=_table(TRANSFER, rows),
         residences=_table(RESIDENCE, rows),
         events=_table(EVENT, 2 * rows),
@@ -108,13 +122,14 @@ def empty_state(problem: SchedulingProblem, at: Places, rows: int) -> State:
         route_links=problem.route_links,
         core_free=_zeros(problem.offchip),
         order=_zeros(problem.layer.size),
-        counts=_zeros(4),
+        counts=_zeros(5),
         cores=problem.offchip,
         first_ring=at.tensor.size,
         latency_cycles=problem.latency_cycles,
         by_ready_time=int(problem.policy == "latency" and problem.order is None),
         just_in_time=int(problem.policy == "memory"),
         prefetch=int(problem.prefetch_weights),
+        in_gaps=int(problem.links == "gaps"),
     )
 
 

@@ -286,6 +286,7 @@ def _standard_drams() -> SearchStrategy[Data]:
 @st.composite
 def _spoilt(draw: DrawFn, data: Data) -> Data:
     """The file with one place changed: another value, a key too many, or one too few."""
+    data = copy.deepcopy(data)  # parts of it are shared between examples
     parent, key = draw(st.sampled_from(list(_places(data))))
     how = draw(st.sampled_from(("change", "change", "change", "add", "remove")))
     if how == "change":

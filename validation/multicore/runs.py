@@ -11,16 +11,26 @@ import numpy as np
 from hw_models.spec import ChipSpec
 from simulator.fusion.compile import FusionChoices, Policy
 from simulator.fusion.granularity import Granularity, LayerTile
-from simulator.fusion.problem import SchedulingProblem
+from simulator.fusion.problem import LinkOrder, SchedulingProblem
 from simulator.fusion.run import FusedSimulation, simulate_fused
 from simulator.fusion.schedule import EVICTION, STREAM, Schedule
 from simulator.workload.graph import Workload
 
-DEPTH_FIRST: Mapping[str, Any] = {"policy": "memory", "prefetch_weights": True}
-"""How the fabricated chips are scheduled: the deepest ready layer first, all weights at once."""
+DEPTH_FIRST: Mapping[str, Any] = {
+    "policy": "memory",
+    "prefetch_weights": True,
+    "links": "fifo",
+}
+"""How the fabricated chips are scheduled: the deepest ready layer first, all weights at once,
+links in the order of decision."""
 
-READY_FIRST: Mapping[str, Any] = {"policy": "latency", "prefetch_weights": False}
-"""How Stream's exploration is scheduled: what is ready first, weights when they are needed."""
+READY_FIRST: Mapping[str, Any] = {
+    "policy": "latency",
+    "prefetch_weights": False,
+    "links": "gaps",
+}
+"""How Stream's exploration is scheduled: what is ready first, weights when they are needed,
+transfers in the gaps of links."""
 
 MOST_CAUSES = 5
 BUSY = "busy/"
@@ -42,6 +52,7 @@ class Case:
     tiles: Mapping[str, LayerTile] = field(default_factory=dict)
     policy: Policy = "memory"
     prefetch_weights: bool = True
+    links: LinkOrder = "fifo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +95,7 @@ def run_case(case: Case) -> Outcome:
         cores={layer: (names[core],) for layer, core in case.cores.items()},
         policy=case.policy,
         prefetch_weights=case.prefetch_weights,
+        links=case.links,
     )
     return outcome_of(simulate_fused(case.workload, case.chip, choices))
 

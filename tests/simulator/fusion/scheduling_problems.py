@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -174,4 +174,5 @@ def problems(draw: st.DrawFn) -> SchedulingProblem:
     roomy = problem_of(tiles, pools=dict.fromkeys(names, 10**6), **options)
     spare = draw(st.integers(0, 40))
     enough = dict(zip(names, (needed_bytes(roomy) + spare).tolist(), strict=True))
-    return problem_of(tiles, pools=enough, **options)
+    links = draw(st.sampled_from(["fifo", "gaps"]))
+    return replace(problem_of(tiles, pools=enough, **options), links=links)

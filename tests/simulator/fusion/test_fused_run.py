@@ -79,7 +79,7 @@ def test_the_published_chips_run_as_scheduled(chip):
     placed, spec = chip_workloads()[chip], load_chip(CHIPS[chip])
     cores = {name: (spec.core_names[core],) for name, core in placed.cores.items()}
     granularity = Granularity.parse("line", placed.tiles)
-    choices = FusionChoices(granularity, cores, policy="memory")
+    choices = FusionChoices(granularity, cores, policy="memory", links="fifo")
     done = simulate_fused(placed.workload, spec, choices)
     assert done.run.cycles == done.fused.schedule.latency
     peaks = np.array(list(done.result.peak_bytes.values()))
