@@ -175,3 +175,13 @@ def test_few_streamed_bytes_are_few_chunks():
     tasks = done.fused.compiled.program.tasks
     moving = np.isin(tasks["kind"], (LOAD, STORE))
     assert (tasks["bytes"][moving] > 0).all()
+
+
+def test_the_constraint_search_never_makes_a_longer_schedule_than_greedy():
+    workload = load_network("squeezenet1_1")
+    chip = load_chip("stream_4hetero")
+    greedy, cp = (
+        compile_fused(workload, chip, line(search=search, seconds=1.0)).schedule.latency
+        for search in ("greedy", "cp")
+    )
+    assert cp <= greedy
