@@ -9,7 +9,7 @@ is one line that names place and rule.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from os import PathLike
@@ -43,7 +43,7 @@ from traces.compare import Comparison
 from traces.compare import compare as _compare
 from traces.critical_path import CriticalPath
 from traces.critical_path import critical_path as _critical_path
-from traces.errors import InputError
+from traces.errors import InputError, check_one_of
 from traces.export.output import output_file
 from traces.replay import Replay
 from traces.replay import replay as _replay
@@ -163,8 +163,8 @@ def simulate(
     memory: `ideal`, `simple` or `cycle`. force: replace an earlier run in `out`.
     Raises InputError.
     """
-    _one_of("objective", objective, OBJECTIVES)
-    _one_of("memory", memory, MEMORIES)
+    check_one_of("objective", objective, OBJECTIVES)
+    check_one_of("memory", memory, MEMORIES)
     inputs = {"batch": batch, "options": dict(options or {}), "layers": layers}
     inputs |= {"sparsity": sparsity, "allocation": allocation}
     workload = _network(network, batch, options, layers, sparsity, inputs)
@@ -202,13 +202,13 @@ def simulate_fused(
 ) -> Run:
     """Simulate a network cut into nodes that the cores of a chip compute as a pipeline.
 
-    granularity: `layer`, `line`, `line:N` or `tile:HxW`. allocation: which core computes what: the
-    searches `cp`, `ga`, `greedy`, or a file. overlap: of the rows that two tiles share: `full`,
-    `horizontal` or `recompute`. policy: which tile goes first: `memory` or `latency`. objective:
-    what the search minimises: latency, energy or edp; seconds: its time limit. memory, out, force:
-    as `simulate` has them. Raises InputError.
+    granularity: `layer`, `image`, `line`, `line:N` or `tile:HxW`. allocation: which core computes
+    what: the searches `cp`, `ga`, `greedy`, or a file. overlap: of the rows that two tiles share:
+    `full`, `horizontal` or `recompute`. policy: which tile goes first: `latency`, `memory` or the
+    `best`. objective: what the search minimises: latency, energy or edp; seconds: its time limit.
+    memory, out, force: as `simulate` has them. Raises InputError.
     """
-    _one_of("memory", memory, MEMORIES)
+    check_one_of("memory", memory, MEMORIES)
     inputs: dict[str, Any] = {"granularity": granularity, "allocation": allocation}
     workload = _network(network, 1, None, "", "", inputs)
     spec = load_chip(chip) if isinstance(chip, str) else chip
@@ -346,11 +346,6 @@ def _network(
     if layers:
         network = network.slice(*layer_range(layers, [layer.name for layer in network.layers]))
     return network
-
-
-def _one_of(key: str, given: str, known: Sequence[str]) -> None:
-    if given not in known:
-        raise InputError(f"{key} must be one of {', '.join(known)}, not {given!r}")
 
 
 def _by_cause(key: str, cycles: Mapping[str, Mapping[str, int]]) -> pa.Table:

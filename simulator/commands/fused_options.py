@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from traces.errors import InputError
+from traces.errors import InputError, check_one_of
 
 if TYPE_CHECKING:
     from simulator.allocation.options import Objective
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from simulator.workload.graph import Workload
 
 SEARCHES = ("cp", "ga", "greedy")
+OVERLAPS = ("full", "horizontal", "recompute")
+POLICIES = ("best", "latency", "memory")
 OBJECTIVES = ("latency", "energy", "edp")
 
 GranularityOption = Annotated[
@@ -56,9 +58,9 @@ def fusion_choices(
     from simulator.fusion.compile import FusionChoices
     from simulator.fusion.granularity import Granularity
 
-    _one_of("--overlap", overlap, ("full", "horizontal", "recompute"))
-    _one_of("--policy", policy, ("best", "latency", "memory"))
-    _one_of("--objective", objective, OBJECTIVES)
+    check_one_of("--overlap", overlap, OVERLAPS)
+    check_one_of("--policy", policy, POLICIES)
+    check_one_of("--objective", objective, OBJECTIVES)
     choices = FusionChoices(
         granularity=Granularity.parse(granularity),
         overlap=cast("Overlap", overlap),
@@ -73,8 +75,3 @@ def fusion_choices(
             f"--allocation must be {', '.join(SEARCHES)} or a YAML file, not {allocation!r}"
         )
     return replace(choices, cores=layer_cores(Path(allocation), workload))
-
-
-def _one_of(option: str, given: str, known: tuple[str, ...]) -> None:
-    if given not in known:
-        raise InputError(f"{option} must be one of {', '.join(known)}, not {given!r}")

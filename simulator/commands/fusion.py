@@ -12,8 +12,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from simulator.commands.fused_options import PolicyOption
-from traces.errors import InputError
+from simulator.commands.fused_options import POLICIES, PolicyOption
+from traces.errors import InputError, check_one_of
 
 if TYPE_CHECKING:
     from simulator.fusion.comparison import Way
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from simulator.workload.graph import Workload
 
 AIMS = ("latency", "energy", "edp", "dram_bytes")
-POLICIES = ("best", "latency", "memory")
 
 
 def command(
@@ -67,8 +66,8 @@ def command(
     from simulator.fusion.granularity import Granularity
     from simulator.workload.source import layer_range, load_network
 
-    _one_of("--objective", objective, AIMS)
-    _one_of("--policy", policy, POLICIES)
+    check_one_of("--objective", objective, AIMS)
+    check_one_of("--policy", policy, POLICIES)
     Granularity.parse(granularity)
     if out is not None and out.exists():
         raise InputError(f"{out} exists")
@@ -160,8 +159,3 @@ def _write_best(costs: GroupCosts, ways: tuple[Way, ...], aim: Aim, out: Path) -
         write_text(out, schedule_text(costs.compiled(best.groups)))
     except OSError as error:
         raise InputError(f"{out}: can't be written: {error.strerror}") from None
-
-
-def _one_of(option: str, given: str, known: tuple[str, ...]) -> None:
-    if given not in known:
-        raise InputError(f"{option} must be one of {', '.join(known)}, not {given!r}")

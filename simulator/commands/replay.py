@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from traces.commands.layout import AsJson, Run, percent, say, say_if_incomplete, table
-from traces.errors import InputError
+from traces.errors import InputError, check_one_of
 
 if TYPE_CHECKING:
     from traces.replay import Replay
@@ -43,10 +43,7 @@ def command(
     from traces.replay_changes import parse_changes
     from traces.task_graph import load_task_graph
 
-    if contention not in CONTENTIONS:
-        raise InputError(
-            f"--contention must be one of {', '.join(CONTENTIONS)}, not {contention!r}"
-        )
+    check_one_of("--contention", contention, CONTENTIONS)
     if check and sweep:
         raise InputError("--check must be without --sweep")
     graph = load_task_graph(run)

@@ -22,7 +22,7 @@ from simulator.commands.fused_options import (
 )
 from simulator.engine.fabric import DEFAULT_MEMORY, MEMORIES
 from simulator.workload.source import layer_range, load_network
-from traces.errors import InputError
+from traces.errors import InputError, check_one_of
 from traces.folder_lock import LOCK, FolderLock
 
 if TYPE_CHECKING:
@@ -91,10 +91,9 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print result.json only.")] = False,
 ) -> None:
     """Simulate a network on a chip and say where its cycles went."""
-    if objective not in OBJECTIVES:
-        raise InputError(f"--objective must be one of {', '.join(OBJECTIVES)}, not {objective!r}")
-    if memory and memory not in MEMORIES:
-        raise InputError(f"--memory must be one of {', '.join(MEMORIES)}, not {memory!r}")
+    check_one_of("--objective", objective, OBJECTIVES)
+    if memory:
+        check_one_of("--memory", memory, MEMORIES)
     options = _options(option or [])
     workload = load_network(
         network, batch=batch, options=options, skip_unsupported=skip_unsupported

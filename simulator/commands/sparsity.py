@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from traces.errors import InputError
+from traces.errors import InputError, check_one_of
 
 if TYPE_CHECKING:
     from hw_models.pe_array.borrowing_window import Core
@@ -73,8 +73,7 @@ def command(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of masks and samples.")] = 1,
 ) -> None:
     """Compare sparse cores with a dense one: speed-up, TOPS/W, TOPS/mm2 and overhead."""
-    if edge not in EDGES:
-        raise InputError(f"--edge must be one of {', '.join(EDGES)}, not {edge!r}")
+    check_one_of("--edge", edge, EDGES)
     # Numba takes a second to import; a misspelt option should not wait for it.
     from hw_models.cost.sparse_overheads import unit_costs
     from simulator.sparsity.cases import Zeros, case_of

@@ -15,7 +15,7 @@ from hw_models.floorplan import CorePlan, Floorplan
 from hw_models.links import link_graph
 from hw_models.pe_array.registry import pe_array
 from simulator.allocation.options import AllocationProblem, Option, fixed_options
-from simulator.fusion.costs import node_costs
+from simulator.fusion.costs import WEIGHT, node_costs, operand_bytes
 from simulator.fusion.granularity import Granularity
 from simulator.fusion.graph import FusedGraph
 from simulator.fusion.images import batch_graph
@@ -145,7 +145,7 @@ class _Options:
             costs = node_costs(graph, core, self.plan, nodes)
             cycles = costs.of_nodes("cycles")
             energy = np.array([cost.energy_pj for cost in costs.costs])[costs.kind]
-            weights = np.where(costs.streamed[:, 1], 0, _weight_bytes(graph)[nodes])
+            weights = np.where(costs.streamed[:, WEIGHT], 0, operand_bytes(graph)[nodes, WEIGHT])
             for layer in layers:
                 mine = graph.layer[nodes] == layer
                 total = _Total(
@@ -182,7 +182,7 @@ class _Options:
 
     def _edges(self, graph: FusedGraph, iterations: int) -> Int64s:
         """Bytes between layers in an iteration; what several nodes read of a tensor counts once."""
-        reader = np.repeat(graph.layer, np.diff(graph.need_pointers))
+        reader = graph.layer[graph.need_node]
         maker = graph.tensor_maker[graph.needs]
         made = maker >= 0
         rows = np.stack([graph.layer[maker[made]], reader[made], graph.needs[made]], axis=1)
@@ -216,12 +216,3 @@ def _share_of_part(channels: int, parts: int, core: CorePlan) -> Fraction:
     lanes = pe_array(core.spec.pe_array).spatial_loops.get("k", 1)
     of_part = -(-channels // parts)
     return Fraction(-(-of_part // lanes), -(-channels // lanes))
-
-
-def _weight_bytes(graph: FusedGraph) -> Int64s:
-    """Bytes of the weights of each node."""
-    reader = np.repeat(np.arange(graph.size), np.diff(graph.need_pointers))
-    weights = np.zeros(graph.size, dtype=np.int64)
-    is_weight = graph.tensor_is_weight[graph.needs]
-    np.add.at(weights, reader[is_weight], graph.tensor_bytes[graph.needs[is_weight]])
-    return weights

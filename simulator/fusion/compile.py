@@ -17,7 +17,7 @@ from hw_models.links import link_graph
 from hw_models.spec import ChipSpec, Operand
 from simulator.allocation.options import AllocationProblem, AllocationResult, Objective
 from simulator.fusion.assign import Assignment, allocation_problem, assignment
-from simulator.fusion.costs import NodeCosts, chip_cycles, node_costs
+from simulator.fusion.costs import INPUT, OUTPUT, WEIGHT, NodeCosts, chip_cycles, node_costs
 from simulator.fusion.granularity import Granularity
 from simulator.fusion.graph import FusedGraph
 from simulator.fusion.images import batch_graph
@@ -32,8 +32,6 @@ from traces.errors import InputError
 
 Policy = Literal["best", "latency", "memory"]
 
-SEARCHES = ("cp", "ga", "greedy")
-"""Searches of an allocation: constraint optimisation, genetic, greedy."""
 SEARCH_SECONDS = 5.0
 GENETIC_SEED = 1
 
@@ -43,16 +41,15 @@ class FusionChoices:
     """How a network is cut, placed and ordered.
 
     granularity: of the nodes. cores: names by layer, for those that the search shall not place.
-    search: of the others' cores, one of SEARCHES; for latency, cp yields to greedy where that makes
-    the shorter schedule. objective: what the search minimises. seconds:
-    its limit. overlap: what becomes of the rows that two tiles share. policy: which ready node is
+    search: of the others' cores, cp, ga or greedy (`searches`); for latency, cp yields to greedy
+    where that makes the shorter schedule. objective: what the search minimises. seconds: its
+    limit. overlap: what becomes of the rows that two tiles share. policy: which ready node is
     decided first, that of the deepest layer (memory) or the one ready earliest (latency); best:
-    what makes the shorter schedule.
-    prefetch_weights: weights that fit are fetched before all else. stacks: first layer of each
-    stack after the first; no node is decided before those of earlier stacks. order: of the nodes,
-    instead of the policy. links: whether a transfer may go into a gap before transfers that were
-    decided earlier (gaps) or not (fifo). eager: transfers are issued as soon as data and room are
-    there, not at the cycles that the schedule gives them.
+    what makes the shorter schedule. prefetch_weights: weights that fit are fetched before all
+    else. stacks: first layer of each stack after the first; no node is decided before those of
+    earlier stacks. order: of the nodes, instead of the policy. links: whether a transfer may go
+    into a gap before transfers that were decided earlier (gaps) or not (fifo). eager: transfers
+    are issued as soon as data and room are there, not at the cycles that the schedule gives them.
     """
 
     granularity: Granularity = field(default_factory=lambda: Granularity.parse("line"))
@@ -90,15 +87,13 @@ def compile_fused(workload: Workload, chip: ChipSpec, choices: FusionChoices) ->
     route between them, and choices that name what doesn't exist.
     """
     plan = link_floorplan(chip)
-    placed, found = allocate(workload, plan, choices)
-    parts = _planned(workload, plan, choices, placed)
-    if found is not None and choices.search == "cp" and choices.objective == "latency":
-        # The search reckons with a steady state; a schedule sees what is fetched again.
-        with suppress(InputError):
-            other, greedily = allocate(workload, plan, replace(choices, search="greedy"))
-            rival = _planned(workload, plan, choices, other)
-            if rival.schedule.latency < parts.schedule.latency:
-                placed, found, parts = other, greedily, rival
+    chosen, *rivals = _allocations(workload, plan, choices)
+    tried = [(_planned(workload, plan, choices, chosen[0]), *chosen)]
+    for rival in rivals:
+        with suppress(InputError):  # what was chosen can run
+            tried.append((_planned(workload, plan, choices, rival[0]), *rival))
+    # A search reckons with a steady state; a schedule sees what is fetched again.
+    parts, placed, found = min(tried, key=lambda one: one[0].schedule.latency)
     graph, planned = parts.graph, parts.schedule
     predicted, cores = _predicted(graph, planned), _cores(graph, parts.problem.core)
     compiled = Compiled(lower_schedule(parts), plan, predicted, cores, interleaved=True)
@@ -146,14 +141,24 @@ def allocate(
     workload: Workload, plan: Floorplan, choices: FusionChoices
 ) -> tuple[Assignment, AllocationResult | None]:
     """Cores of every layer, by search as far as they aren't given."""
+    return _allocations(workload, plan, choices, rivals=False)[0]
+
+
+def _allocations(
+    workload: Workload, plan: Floorplan, choices: FusionChoices, rivals: bool = True
+) -> list[tuple[Assignment, AllocationResult | None]]:
+    """The allocation that is chosen, then, for cp and latency, that of greedy if there is one."""
     numbers = {core.name: core.index for core in plan.cores}
     _check_names(workload, plan, choices)
     if all(layer.name in choices.cores for layer in workload.layers):
         given = {n: tuple(numbers[c] for c in cores) for n, cores in choices.cores.items()}
-        return Assignment(given), None
+        return [(Assignment(given), None)]
     problem = allocation_problem(workload, plan, choices.granularity, choices.cores)
-    found = searches()[choices.search](problem, choices)
-    return assignment(workload, problem, found.choice), found
+    found = [searches()[choices.search](problem, choices)]
+    if rivals and choices.search == "cp" and choices.objective == "latency":
+        with suppress(InputError):  # greedy may find no place where cp finds one
+            found.append(_greedy(problem, choices))
+    return [(assignment(workload, problem, one.choice), one) for one in found]
 
 
 def searches() -> dict[str, Callable[[AllocationProblem, FusionChoices], AllocationResult]]:
@@ -204,7 +209,7 @@ def scheduling_problem(
     links = link_graph(plan.chip)
     pointers, route_links = route_table(links.routes, len(plan.cores))
     buffers = {b.index: b for c in plan.cores for b in c.buffers}
-    reader = np.repeat(np.arange(graph.size), np.diff(graph.need_pointers))
+    reader = graph.need_node
     is_weight = graph.tensor_is_weight[graph.needs]
     streamed = costs.streamed
     stack = np.searchsorted(np.array(choices.stacks, dtype=np.int64), graph.layer, side="right")
@@ -215,8 +220,8 @@ def scheduling_problem(
         output_tensor=graph.output_tensor,
         need_pointers=graph.need_pointers,
         needs=graph.needs,
-        need_streamed=np.where(is_weight, streamed[reader, 1], streamed[reader, 0]),
-        output_streamed=streamed[:, 2],
+        need_streamed=np.where(is_weight, streamed[reader, WEIGHT], streamed[reader, INPUT]),
+        output_streamed=streamed[:, OUTPUT],
         stream_read_bytes=costs.of_nodes("stream_read_bytes"),
         stream_write_bytes=costs.of_nodes("stream_write_bytes"),
         tensor_bytes=graph.tensor_bytes,

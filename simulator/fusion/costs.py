@@ -19,6 +19,8 @@ from simulator.program import Int64s
 from simulator.workload.graph import Layer
 
 STREAMABLE: tuple[Operand, ...] = ("input", "weight", "output")
+INPUT, WEIGHT, OUTPUT = range(3)
+"""Columns of tables over STREAMABLE."""
 EVERY = slice(None)
 Bools = NDArray[np.bool_]
 
@@ -97,7 +99,7 @@ def streamed_operands(
 
     Of the operands of a pool the smallest are kept as long as they fit together.
     """
-    sizes = _operand_bytes(graph)[nodes]
+    sizes = operand_bytes(graph)[nodes]
     pools = np.array(
         [[c.buffer_of(_home(o)).index for o in STREAMABLE] for c in plan.cores], dtype=np.int64
     )[core]
@@ -121,12 +123,12 @@ def _home(operand: Operand) -> Operand:
     return "weight" if operand == "weight" else "input"
 
 
-def _operand_bytes(graph: FusedGraph) -> Int64s:
+def operand_bytes(graph: FusedGraph) -> Int64s:
     """Bytes of the tensors that hold each operand of each node, int64 (n, 3)."""
-    reader = np.repeat(np.arange(graph.size), np.diff(graph.need_pointers))
+    reader = graph.need_node
     moved, is_weight = graph.tensor_bytes[graph.needs], graph.tensor_is_weight[graph.needs]
     sizes = np.zeros((graph.size, len(STREAMABLE)), dtype=np.int64)
-    np.add.at(sizes[:, 0], reader[~is_weight], moved[~is_weight])
-    np.add.at(sizes[:, 1], reader[is_weight], moved[is_weight])
-    sizes[:, 2] = graph.tensor_bytes[graph.output_tensor]
+    np.add.at(sizes[:, INPUT], reader[~is_weight], moved[~is_weight])
+    np.add.at(sizes[:, WEIGHT], reader[is_weight], moved[is_weight])
+    sizes[:, OUTPUT] = graph.tensor_bytes[graph.output_tensor]
     return sizes

@@ -86,6 +86,11 @@ class FusedGraph:
         is_mac = np.array([layer.is_mac for layer in self.workload.layers])
         return int(np.prod(self.shape[is_mac[self.layer]], axis=1).sum())
 
+    @property
+    def need_node(self) -> Int64s:
+        """The node of every need."""
+        return np.repeat(np.arange(self.size), np.diff(self.need_pointers))
+
     def needs_of(self, node: int) -> Int64s:
         """Tensors that a node reads."""
         return self.needs[self.need_pointers[node] : self.need_pointers[node + 1]]

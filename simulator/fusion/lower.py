@@ -206,7 +206,7 @@ class _Lowering(Rows):
         streamed = (self.schedule.need_residence < 0) & (
             self.graph.tensor_maker[self.graph.needs] >= 0
         )
-        reader = np.repeat(np.arange(self.nodes), np.diff(self.graph.need_pointers))[streamed]
+        reader = self.graph.need_node[streamed]
         source = self.last[writer[self.graph.needs[streamed]]]
         self.builder.add_edges(source, self.first[reader], DATA)
 

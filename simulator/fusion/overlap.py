@@ -22,7 +22,7 @@ from simulator.fusion.split import (
     part_counts,
     shared,
 )
-from traces.errors import InputError
+from traces.errors import InputError, check_one_of
 
 Overlap = Literal["full", "horizontal", "recompute"]
 
@@ -34,8 +34,7 @@ def split_stack(
     stack: Stack, granularity: Granularity, parts: Mapping[str, int], overlap: Overlap
 ) -> dict[int, Split]:
     """The tiles of each layer of a stack, by its number. Raises InputError."""
-    if overlap not in CHAINED_AXES:
-        raise InputError(f"overlap must be one of {', '.join(CHAINED_AXES)}, not {overlap!r}")
+    check_one_of("overlap", overlap, CHAINED_AXES)
     if overlap != "full" and granularity.layers:
         names = ", ".join(granularity.layers)
         raise InputError(

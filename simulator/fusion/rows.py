@@ -70,7 +70,7 @@ class Rows:
     @cached_property
     def first_reader(self) -> Int64s:
         """Of every tensor, the first node that reads it; the last of all where none does."""
-        reader = np.repeat(np.arange(self.nodes), np.diff(self.graph.need_pointers))
+        reader = self.graph.need_node
         found = np.full(self.graph.tensor_bytes.size, self.nodes - 1, dtype=np.int64)
         np.minimum.at(found, self.graph.needs, reader)
         return found
@@ -91,7 +91,7 @@ class Rows:
     @cached_property
     def users(self) -> tuple[Int64s, Int64s]:
         """Pairs of a residence and an entity that reads it."""
-        reader = np.repeat(np.arange(self.nodes), np.diff(self.graph.need_pointers))
+        reader = self.graph.need_node
         residence = self.schedule.need_residence
         source = self.transfers["source_residence"]
         sent = np.flatnonzero(source >= 0)

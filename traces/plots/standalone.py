@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from html import escape
 
-from traces.errors import InputError
+from traces.errors import InputError, check_one_of
 from traces.plots import (
     bandwidth,
     energy,
@@ -73,8 +73,7 @@ take turns."""
 
 def picture(view: RunView, name: str) -> str:
     """One of PICTURES as the text of an SVG file. Raises InputError."""
-    if name not in PICTURES:
-        raise InputError(f"picture must be one of {', '.join(PICTURES)}, not {name!r}")
+    check_one_of("picture", name, PICTURES)
     draw, legend = PICTURES[name]
     svg = draw(view, WIDE_PX)
     if not svg:

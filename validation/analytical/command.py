@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from hw_models.yaml_file import InputError
 from simulator.engine.fabric import DEFAULT_MEMORY, MEMORIES
+from traces.errors import InputError, check_one_of
 from validation.analytical.models import MODELS
 from validation.analytical.prediction import Predict
 
@@ -77,8 +77,7 @@ def run(
     from validation.analytical.own import read_predictions
     from validation.analytical.report import closing_line, print_report, ranking_table
 
-    if memory not in MEMORIES:
-        raise InputError(f"--memory must be one of {', '.join(MEMORIES)}, not {memory!r}")
+    check_one_of("--memory", memory, MEMORIES)
     chosen, workload, spec = chosen_models(models), load_network(network), load_chip(chip)
     if sparsity:
         workload = with_sparsity(workload, sparsity)

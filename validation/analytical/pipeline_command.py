@@ -16,7 +16,7 @@ from simulator.commands.fused_options import (
     fusion_choices,
 )
 from simulator.engine.fabric import MEMORIES
-from traces.errors import InputError
+from traces.errors import InputError, check_one_of
 
 if TYPE_CHECKING:
     from validation.analytical.pipeline import PipelineError
@@ -77,8 +77,7 @@ def _compared(
     from simulator.workload.source import load_network
     from validation.analytical.pipeline import pipeline_error
 
-    if memory not in MEMORIES:
-        raise InputError(f"--memory must be one of {', '.join(MEMORIES)}, not {memory!r}")
+    check_one_of("--memory", memory, MEMORIES)
     workload = load_network(network)
     choices = fusion_choices(
         workload,

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from hw_models.yaml_file import InputError
+from simulator.commands.fused_options import SEARCHES
+from traces.errors import InputError, check_one_of
 
 if TYPE_CHECKING:
     from validation.exploration.evaluate import Row, Search
     from validation.exploration.space import Point
 
-SEARCHES = ("cp", "ga", "greedy")
 PICTURE = "edp_gain.png"
 
 
@@ -57,8 +57,7 @@ def run(
     from validation.exploration.report import closing_line, print_report
     from validation.exploration.space import ARCHITECTURES, NETWORKS, points
 
-    if allocation not in SEARCHES:
-        raise InputError(f"--allocation must be one of {', '.join(SEARCHES)}, not {allocation!r}")
+    check_one_of("--allocation", allocation, SEARCHES)
     chosen = points(
         _names("--networks", networks, NETWORKS), _names("--chips", chips, ARCHITECTURES)
     )
